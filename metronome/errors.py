@@ -1,0 +1,119 @@
+"""The two kinds of error, theirs and ours, and the closed list of reasons.
+
+*Theirs*: :class:`ClientError` carries a reason and the status that fits it; the web layer
+turns it into an answer in one place (``web/respond.py``).  *The world's*:
+:class:`StoreUnavailable` and :class:`JournalUnavailable` mean "later": the same work is
+tried again, and a client that can wait is told 503.  *Ours* are plain exceptions: a bug.
+
+A reason is a short name that appears in answers, in the books, on ``/metrics`` and in
+``doc/reasons.md``.  Codecs return reasons; they never raise on input.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+REJECT_REASONS: Final[dict[str, str]] = {
+    # statsd and Graphite lines
+    "malformed_line": "no name, no value or no type where the protocol wants one",
+    "bad_name": "the name is empty, too long or holds control characters",
+    "bad_value": "the value is not a decimal number",
+    "not_finite": "the value is NaN or infinite, or too large for a double",
+    "bad_type": "the type is none of those the protocol knows",
+    "bad_rate": "the sample rate is not a number in (0, 1]",
+    "bad_time": "the timestamp is not a number in the range that is kept",
+    "bad_label": "a label name or value breaks the model's rules",
+    "too_many_labels": "more labels than a series may have",
+    "mixed_tag_styles": "one line uses two styles of tags",
+    "line_too_long": "the line is longer than the limit; it was skipped up to its end",
+    "truncated": "the datagram was larger than the buffer and lost its end",
+    "bad_event": "the DogStatsD event or service check is malformed",
+    "disabled": "the line uses something that is switched off for this receiver",
+    "mapping_drop": "a mapping rule says that this name is not wanted",
+    "too_many_series": "the stream has as many series as it may; the sample has no series",
+    # ticks
+    "malformed": "the body or item cannot be read as JSON or form data",
+    "not_an_object": "the item is not a flat object",
+    "bad_param": "a reserved parameter has a value that cannot be used",
+    "too_large": "the body, item or parameter is larger than the limit",
+    "too_many": "more items in one body than the limit",
+    "bad_encoding": "the content encoding is unknown or the compressed body is damaged",
+    "unsupported_type": "the content type is not one that ticks come in",
+    "duplicate": "an event with the same deduplication id was counted in the last 24 h",
+    "bad_key": "the write key is not the stream's",
+    "bad_origin": "the stream does not take ticks from this origin",
+    "unknown_stream": "there is no such stream",
+}
+"""Why input is refused.  Keys are stable; the text is what the documentation says."""
+
+SHED_REASONS: Final[dict[str, str]] = {
+    "journal_full": "the journal is at its byte budget",
+    "journal_unwritable": "the disk refuses writes",
+    "queue_full": "a bounded queue inside the gateway is full",
+    "too_many_connections": "more connections than the receiver holds",
+    "idle": "the connection was silent for too long and was closed",
+    "kernel": "the kernel dropped the datagram: its socket buffer was full",
+}
+"""Why good input is refused for load.  Keys are stable."""
+
+REQUEST_REASONS: Final[dict[str, str]] = {
+    "unauthorized": "no token, or not one that reads this stream",
+    "forbidden": "the token is good, but not for this",
+    "not_found": "no such thing",
+    "bad_request": "a parameter is missing or cannot be used",
+    "method_not_allowed": "the resource does not know this method",
+    "conflict": "something of this name exists",
+    "length_required": "the body comes without a usable length",
+    "timeout": "the request took too long to arrive",
+    "overloaded": "the gateway cannot take this now; try again later",
+    "store_unavailable": "the store is away; try again later",
+    "too_expensive": "the answer would be larger than the limit",
+    "internal": "the gateway failed; the log has the trace",
+}
+"""Why a request is refused, beside the reasons above."""
+
+
+class MetronomeError(Exception):
+    """Base of the errors that are part of an interface."""
+
+
+class ClientError(MetronomeError):
+    """The other side did wrong.
+
+    ``reason`` is in one of the closed lists, ``status`` the HTTP status that fits,
+    ``detail`` a sentence for a person.  ``retry_after`` in seconds makes it a "later".
+    """
+
+    def __init__(self, reason: str, status: int, detail: str = "", retry_after: int = 0):
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.status = status
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class ConfigError(MetronomeError):
+    """A setting is wrong.  The text names the key, the value and what would be right."""
+
+
+class JournalUnavailable(MetronomeError):
+    """The journal cannot take records now; ``reason`` is in ``SHED_REASONS``."""
+
+    def __init__(self, reason: str, detail: str = ""):
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+
+
+class StoreUnavailable(MetronomeError):
+    """The store cannot answer now; trying the same call again later may work."""
+
+
+class StoreRejected(MetronomeError):
+    """The store has taken the batch but for these records, and will never take them.
+
+    ``items`` are ``(record, text)``: what was refused and why.
+    """
+
+    def __init__(self, items: list[tuple[object, str]]):
+        super().__init__(f"{len(items)} records refused, the first: {items[0][1] if items else ''}")
+        self.items = items

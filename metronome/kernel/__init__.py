@@ -1,0 +1,30 @@
+"""The native table and its pure twin: ``Table``, ``hash64``, ``parse_statsd``, ``parse_graphite``.
+
+The native twin is used where it was built; ``METRONOME_PURE=1`` forces the pure one.
+``TWIN`` says which runs.  This file is the only one that knows.
+
+- ``Table(series_limit=..., timer_samples=..., set_members=...)``: see ``interface.Table``.
+- ``hash64(data) -> int``: FNV-1a over the bytes, finished with murmur3's 64-bit mixer.
+- ``parse_statsd(block, dialect) -> (samples, rejects)``, ``parse_graphite(block, dialect)``
+  the same: the parser without the table, for ``metronome parse`` and the conformance tests.
+"""
+
+from __future__ import annotations
+
+import os
+
+if os.environ.get("METRONOME_PURE", "") not in ("", "0"):
+    from metronome.kernel._pure import Table, hash64, parse_graphite, parse_statsd
+
+    TWIN = "pure"
+else:
+    try:
+        from metronome.kernel._fast import Table, hash64, parse_graphite, parse_statsd
+
+        TWIN = "native"
+    except ImportError:
+        from metronome.kernel._pure import Table, hash64, parse_graphite, parse_statsd
+
+        TWIN = "pure"
+
+__all__ = ["TWIN", "Table", "hash64", "parse_graphite", "parse_statsd"]

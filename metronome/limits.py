@@ -1,0 +1,104 @@
+"""Every bound, with its reason and, where it helps, what others do.
+
+A number that limits something stands here and nowhere else.  Sizes are bytes, times are
+seconds, unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# --- the model (contract.md section 2) ----------------------------------------------------
+NAME_BYTES: Final = 200
+"""Series and label names.  Graphite's file systems stop at 255 for a path element."""
+LABEL_VALUE_BYTES: Final = 1024
+"""Label values.  As Elasticsearch's usual ``ignore_above``; longer ones are rejected."""
+LABELS_PER_SERIES: Final = 32
+"""More than 30 labels is a mistake in the sender; Prometheus users live with 30."""
+
+# --- statsd and Graphite lines -----------------------------------------------------------
+LINE_BYTES: Final = 8192
+"""Longest line on a stream transport; DogStatsD's default datagram buffer is 8,192."""
+DATAGRAM_BYTES: Final = 65535
+"""Longest UDP payload; a datagram that fills the buffer was cut and is counted."""
+EXCERPT_BYTES: Final = 160
+"""How much of a rejected line is kept: enough to recognise the sender."""
+REJECTS_KEPT: Final = 1000
+"""Distinct rejected lines kept for the ledger and the console."""
+
+# --- folding -----------------------------------------------------------------------------
+TIMER_SAMPLES: Final = 1000
+"""Samples of one timer and period kept exactly; beyond that the sketch (1 % error)."""
+SET_MEMBERS: Final = 4096
+"""Members of one set and period kept exactly; beyond that HyperLogLog, 1.6 % error."""
+SKETCH_ERROR: Final = 0.01
+"""Relative error of percentiles (DDSketch, VLDB 2019): gamma = 1.01 / 0.99."""
+SKETCH_SMALLEST: Final = 1e-9
+"""Magnitudes below count as zero, so that a sketch has at most 6,910 bins."""
+SKETCH_LARGEST: Final = 1e21
+"""Magnitudes above share the outermost bin; low and high stay exact."""
+SKETCH_OFFSET: Final = 2000
+"""Added to a bin's index so that the sign of the bin is the sign of its values."""
+REGISTERS_POWER: Final = 12
+"""2^12 HyperLogLog registers: standard error 1.04 / 64 = 1.6 %, below the promised 2 %."""
+SERIES_PER_STREAM: Final = 1_000_000
+"""Live series of a stream in one gateway; beyond that samples are rejected and counted."""
+
+# --- the journal -------------------------------------------------------------------------
+SEGMENT_BYTES: Final = 64 << 20
+"""A segment is deleted whole once every consumer has passed it."""
+JOURNAL_BYTES: Final = 4 << 30
+"""Default budget of the journal: hours of a busy gateway while its store is away."""
+RECORD_BYTES: Final = 16 << 20
+"""Largest record; a length above it in a file is damage, not data."""
+GROUP_WAIT: Final = 0.01
+"""Longest time that the first waiting record waits for company before the fsync starts."""
+READ_BYTES: Final = 4 << 20
+"""How much a consumer is given at once."""
+ROWS_PER_RECORD: Final = 8192
+"""Rows of parts in one record: about a megabyte, so that consumers work in small bites."""
+
+# --- HTTP --------------------------------------------------------------------------------
+BODY_BYTES: Final = 1 << 20
+"""Request body on the wire.  Snowplow and Sentry stop at 1 MB as well."""
+INFLATED_BYTES: Final = 5 << 20
+"""Request body after decompression."""
+TICKS_PER_BODY: Final = 5000
+"""Items in one body; 1 MiB holds about that many small ones."""
+PARAMS_PER_TICK: Final = 64
+"""Parameters of one tick; those beyond are cut off and the tick is marked."""
+PARAM_NAME_BYTES: Final = 64
+PARAM_VALUE_BYTES: Final = 1024
+"""Parameter values; longer ones are truncated and the tick is marked."""
+MESSAGE_BYTES: Final = 4096
+STACK_BYTES: Final = 16384
+ITEM_ID_BYTES: Final = 512
+"""An item's id is usually host and path; Umami and Plausible keep 500 to 2,000."""
+TICK_PAST: Final = 24 * 3600
+TICK_FUTURE: Final = 5 * 60
+"""How far an anonymous tick may be from its arrival (Matomo's rule)."""
+DUPLICATE_WINDOW: Final = 24 * 3600
+"""How long a deduplication id is remembered."""
+DUPLICATE_IDS: Final = 2_000_000
+"""Ids remembered; beyond that the oldest hour is forgotten early, which is counted."""
+HTTP_CONNECTIONS: Final = 1024
+HTTP_IDLE: Final = 60
+"""A connection that is silent this long is closed; also bounds a request's arrival."""
+STREAM_CONNECTIONS: Final = 1024
+"""Connections of one TCP or Unix stream receiver."""
+STREAM_IDLE: Final = 3600
+"""Statsd and carbon clients hold connections open and may be silent for long."""
+
+# --- reading -----------------------------------------------------------------------------
+SERIES_PER_ANSWER: Final = 100_000
+POINTS_PER_ANSWER: Final = 2_000_000
+"""Beyond these an answer is refused as too expensive rather than cut silently."""
+TOCK_ROWS: Final = 50
+"""Default number of referers and formats in a tock, as research/analytics.md 8.2."""
+
+# --- time --------------------------------------------------------------------------------
+STOP_SECONDS: Final = 10
+"""SIGTERM to exit."""
+EARLIEST_MS: Final = 0
+LATEST_MS: Final = 253_402_300_799_000
+"""Times that are kept: 1970 to 9999."""

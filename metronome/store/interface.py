@@ -1,0 +1,154 @@
+"""What a store promises.  Its docstrings are the contract; ``tests/store/contract.py`` holds
+every store to it, with ``store/memory.py`` as the oracle.
+
+A store keeps parts and events of streams and answers selections.  It folds by the algebra
+of ``metronome.fold`` (a lower layer), in its own language where it can.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from twisted.internet.defer import Deferred
+
+from metronome.model import Batch, Event, Folded, Found, Selection
+
+
+class Rung(NamedTuple):
+    """One rung of the down-sampling ladder: parts older than ``age`` seconds are merged
+    into steps of ``step`` seconds.  The last rung's parts are deleted at ``keep``."""
+
+    step: int
+    keep: int
+
+
+LADDER = (Rung(10, 2 * 86400), Rung(60, 30 * 86400), Rung(600, 730 * 86400))
+"""10 s for 2 days, 60 s for 30 days, 600 s for 2 years, as carbon's retentions are written."""
+
+
+class Retention(NamedTuple):
+    """How long a stream's data is kept."""
+
+    ladder: tuple[Rung, ...] = LADDER
+    events: int = 730 * 86400
+    """Seconds that events are kept."""
+
+
+class Fetched(NamedTuple):
+    """An answer and what it includes: every record of ``gateway`` before ``applied``."""
+
+    groups: list[Folded]
+    applied: dict[str, int]
+
+
+class Counted(NamedTuple):
+    """Event counts by group, and what they include."""
+
+    counts: dict[tuple[str | int, ...], int]
+    applied: dict[str, int]
+
+
+class EventSelection(NamedTuple):
+    """Which events.  Empty ``types`` means all; ``item`` None means all items."""
+
+    stream: str
+    item: str | None = None
+    types: tuple[str, ...] = ()
+    start: int = 0
+    end: int = 1 << 62
+    where: tuple[tuple[str, str], ...] = ()
+    """Label name and glob pairs, as in ``Selection``."""
+    limit: int = 1000
+    """``events`` answers at most this many, newest first."""
+
+
+SLOT_MS = 900_000
+"""Quarter of an hour: every time zone's day begins on one."""
+
+COUNT_FIELDS = ("slot", "type", "id", "format", "referer")
+"""What ``count`` can group by: ``slot`` is ``time // SLOT_MS``; a field that an event lacks
+is the empty string."""
+
+
+class Health(NamedTuple):
+    """``state`` is ``ok``, ``degraded`` or ``away``; ``detail`` says why."""
+
+    state: str
+    detail: str = ""
+
+
+class Store(Protocol):
+    """Where parts and events live.
+
+    Failures: ``StoreUnavailable`` (the same call may work later) and, from ``write``,
+    ``StoreRejected`` (divert these items; the rest is written).
+    """
+
+    def start(self) -> Deferred[None]:
+        """Open, create or upgrade.  ``ConfigError`` when written by a newer version."""
+        ...
+
+    def stop(self) -> Deferred[None]: ...
+
+    def write(self, batch: Batch) -> Deferred[None]:
+        """Apply a batch, all of it or nothing, durably.  Records of the batch's gateway
+        before its applied position are skipped, so that a replay changes nothing."""
+        ...
+
+    def applied(self) -> Deferred[dict[str, int]]:
+        """For each gateway the position up to which its records are applied."""
+        ...
+
+    def find(self, selection: Selection) -> Deferred[list[Found]]:
+        """Series that have parts in the selection's time, by key, ascending."""
+        ...
+
+    def fetch(
+        self,
+        selection: Selection,
+        step: int,
+        by: tuple[str, ...] | None,
+        *,
+        sketches: bool = False,
+        members: bool = False,
+    ) -> Deferred[Fetched]:
+        """Fold the selected parts into steps of ``step`` ms (aligned to the epoch) and
+        groups by the labels ``by`` (a series without a label has it as the empty string);
+        ``None`` keeps every series apart under its own labels.  One ``Folded`` for each
+        group and kind, ordered by labels, then kind.  ``sketches`` and ``members`` ask
+        for what percentiles and distinct counts over several parts need."""
+        ...
+
+    def events(self, selection: EventSelection) -> Deferred[list[Event]]:
+        """The newest events of a selection, newest first."""
+        ...
+
+    def count(self, selection: EventSelection, by: tuple[str, ...]) -> Deferred[Counted]:
+        """How many events there are for each combination of ``by`` (see COUNT_FIELDS)."""
+        ...
+
+    def recent_ids(self, since: int) -> Deferred[list[tuple[int, str]]]:
+        """``(received, eid)`` of events received since then (ms) that carry an eid; the
+        eid is prefixed with its stream and a NUL."""
+        ...
+
+    def tallies(self, stream: str) -> Deferred[list[tuple[str, str, str, str, int]]]:
+        """The stream's books: ``(day, source, outcome, reason, count)``; ``stored`` with an
+        empty reason counts samples, points and events of the records applied."""
+        ...
+
+    def expire(self, now: int, retention: dict[str, Retention]) -> Deferred[dict[str, int]]:
+        """Climb the ladder and delete what is past keeping (``now`` in ms; a stream that
+        is not named has the default).  Fires with what was done, for the log: parts
+        ``merged``, ``deleted``, ``events_deleted``.  Safe to repeat at any time."""
+        ...
+
+    def forget(self, stream: str) -> Deferred[None]:
+        """Delete everything of a stream."""
+        ...
+
+    def health(self) -> Deferred[Health]: ...
+
+    def statistics(self) -> dict[str, float]:
+        """For ``/metrics``: at least ``bytes``, ``series`` and ``parts`` where known."""
+        ...
