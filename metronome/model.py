@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -175,12 +175,10 @@ class Columns:
 
     def cut(self, begin: int, end: int) -> Columns:
         """Rows ``begin`` to ``end``, sharing memory with this one."""
-        return Columns(
-            *(
-                value.cut(begin, end) if isinstance(value, Ragged) else value[begin:end]
-                for value in (getattr(self, field.name) for field in fields(self))
-            )
-        )
+        arrays: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name, value in arrays.items():
+            arrays[name] = value.cut(begin, end) if isinstance(value, Ragged) else value[begin:end]
+        return Columns(**arrays)
 
 
 class Parts(NamedTuple):
@@ -237,7 +235,7 @@ class Tally(NamedTuple):
     source: str
     outcome: str
     reason: str
-    count: int
+    number: int
 
 
 class Flushed(NamedTuple):
