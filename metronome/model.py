@@ -182,10 +182,15 @@ class Columns:
 
 
 class Parts(NamedTuple):
-    """Columns of one stream: the content of one journal record."""
+    """Columns of one stream: the content of one journal record.
+
+    ``ids`` are ``(received ms, eid)`` of the ticks among its rows that carry a
+    deduplication id; a store remembers them for its ``recent_ids``.
+    """
 
     stream: str
     columns: Columns
+    ids: tuple[tuple[int, str], ...] = ()
 
 
 class Event(TypedDict, total=False):
@@ -291,6 +296,20 @@ class Selection(NamedTuple):
     kind: Kind | None = None
     start: int = 0
     end: int = 1 << 62
+
+
+class EventSelection(NamedTuple):
+    """Which events.  Empty ``types`` means all; ``item`` None means all items."""
+
+    stream: str
+    item: str | None = None
+    types: tuple[str, ...] = ()
+    start: int = 0
+    end: int = 1 << 62
+    where: Labels = ()
+    """Label names and globs, as in ``Selection``."""
+    limit: int = 1000
+    """``events`` answers at most this many, newest first."""
 
 
 class Found(NamedTuple):

@@ -11,7 +11,8 @@ from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
-from metronome.model import Batch, Event, Folded, Found, Selection
+from metronome.fold.events import COUNT_FIELDS, SLOT_MS
+from metronome.model import Batch, Event, EventSelection, Folded, Found, Selection
 
 
 class Rung(NamedTuple):
@@ -48,26 +49,18 @@ class Counted(NamedTuple):
     applied: dict[str, int]
 
 
-class EventSelection(NamedTuple):
-    """Which events.  Empty ``types`` means all; ``item`` None means all items."""
-
-    stream: str
-    item: str | None = None
-    types: tuple[str, ...] = ()
-    start: int = 0
-    end: int = 1 << 62
-    where: tuple[tuple[str, str], ...] = ()
-    """Label name and glob pairs, as in ``Selection``."""
-    limit: int = 1000
-    """``events`` answers at most this many, newest first."""
-
-
-SLOT_MS = 900_000
-"""Quarter of an hour: every time zone's day begins on one."""
-
-COUNT_FIELDS = ("slot", "type", "id", "format", "referer")
-"""What ``count`` can group by: ``slot`` is ``time // SLOT_MS``; a field that an event lacks
-is the empty string."""
+__all__ = [
+    "COUNT_FIELDS",
+    "LADDER",
+    "SLOT_MS",
+    "Counted",
+    "EventSelection",
+    "Fetched",
+    "Health",
+    "Retention",
+    "Rung",
+    "Store",
+]
 
 
 class Health(NamedTuple):
