@@ -330,6 +330,8 @@ class Folded:
     (so the mean of a gauge over its series is ``n / sources``), ``low``/``high`` over all.
     ``sketches[i]`` is ``(bins, counts)`` of the step, ``members[i]`` is ``(hashes,
     registers)`` with one of the two empty; both lists are empty unless asked for.
+    ``name`` is the series' name where every series is kept apart (``by=None``): a glob may
+    select several series that differ in nothing else.
     """
 
     labels: Labels
@@ -344,3 +346,4 @@ class Folded:
     squares: F64
     sketches: list[tuple[I16, F64]]
     members: list[tuple[U64, U8]]
+    name: str = ""

@@ -107,8 +107,8 @@ class Store(Protocol):
     ) -> Deferred[Fetched]:
         """Fold the selected parts into steps of ``step`` ms (aligned to the epoch) and
         groups by the labels ``by`` (a series without a label has it as the empty string);
-        ``None`` keeps every series apart under its own labels.  One ``Folded`` for each
-        group and kind, ordered by labels, then kind.  ``sketches`` and ``members`` ask
+        ``None`` keeps every series apart under its own labels and name.  One ``Folded`` for
+        each group and kind, ordered by labels, then kind, then name.  ``sketches`` and ``members`` ask
         for what percentiles and distinct counts over several parts need."""
         ...
 
