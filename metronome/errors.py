@@ -108,6 +108,10 @@ class StoreUnavailable(MetronomeError):
     """The store cannot answer now; trying the same call again later may work."""
 
 
+class DestinationUnavailable(MetronomeError):
+    """A destination of the converter cannot be reached now; the batch waits."""
+
+
 class StoreRejected(MetronomeError):
     """The store has taken the batch but for these records, and will never take them.
 

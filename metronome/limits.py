@@ -53,10 +53,44 @@ RECORD_BYTES: Final = 16 << 20
 """Largest record; a length above it in a file is damage, not data."""
 GROUP_WAIT: Final = 0.01
 """Longest time that the first waiting record waits for company before the fsync starts."""
+GROUP_BYTES: Final = 8 << 20
+"""How much one write and fsync takes at most; what waits beyond goes into the next."""
+PROBE_BYTES: Final = 64 << 10
+"""What must be writable again before a journal whose disk refused takes records."""
+PROBE_SECONDS: Final = 1.0
+"""How often that is tried."""
+CURSOR_SECONDS: Final = 1.0
+"""Longest time that a moved cursor is not on disk: what a consumer may see again."""
 READ_BYTES: Final = 4 << 20
 """How much a consumer is given at once."""
+RETRY_FIRST: Final = 0.25
+RETRY_MOST: Final = 30.0
+"""A consumer's first and longest pause between attempts; it doubles in between."""
+FLUSH_WAIT_BYTES: Final = 64 << 20
+"""Flushed parts held in memory while the journal refuses; beyond that the oldest are shed."""
+POINTS_WAITING: Final = 200_000
+"""Points with their own time (Graphite) held before they are journalled at once."""
+POINTS_INTERVAL: Final = 1.0
+"""Longest that such points wait for the journal otherwise."""
 ROWS_PER_RECORD: Final = 8192
 """Rows of parts in one record: about a megabyte, so that consumers work in small bites."""
+
+# --- the converter -----------------------------------------------------------------------
+CARBON_CONFIRM: Final = 5.0
+"""A connection that lives this long after bytes left has delivered them: Graphite has no
+acknowledgement, and a carbon that was killed resets the connection at once."""
+CARBON_WINDOW_BYTES: Final = 8 << 20
+"""Sent bytes kept for sending again; more than the socket buffers between two hosts hold."""
+CARBON_STALL: Final = 300.0
+"""A carbon that takes nothing for this long is dropped; a full cache pauses it for minutes."""
+CARBON_GOODBYE: Final = 2.0
+"""At stop, how long carbon has to take what was written; within ``STOP_SECONDS``."""
+CARBON_CHUNK_POINTS: Final = 1000
+"""Points written at once: about a millisecond of the reactor and 60 kB."""
+IDLE_SERIES: Final = 250_000
+"""Idle series whose value the converter repeats; beyond that the longest idle are forgotten."""
+IDLE_SECONDS: Final = 86400
+"""A series that is silent for a day is not repeated any more."""
 
 # --- HTTP --------------------------------------------------------------------------------
 BODY_BYTES: Final = 1 << 20

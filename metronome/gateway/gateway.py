@@ -1,0 +1,37 @@
+"""What the web layer is given: the parts of one running gateway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twisted.internet.interfaces import IReactorTime
+
+from metronome.gateway.books import Books
+from metronome.gateway.consumer import Consumer
+from metronome.gateway.exposition import Exposition
+from metronome.gateway.intake import Intake
+from metronome.gateway.ledger import Ledger
+from metronome.gateway.reader import Reader
+from metronome.gateway.streams import Streams
+from metronome.gateway.telemetry import Telemetry
+from metronome.journal.interface import Journal
+from metronome.store.interface import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """All that endpoints may call."""
+
+    intake: Intake
+    reader: Reader
+    streams: Streams
+    ledger: Ledger
+    books: Books
+    telemetry: Telemetry
+    journal: Journal
+    store: Store
+    exposition: Exposition
+    consumers: tuple[Consumer, ...]
+    clock: IReactorTime
+    period: float
+    """The flush interval in seconds: the default p of points."""

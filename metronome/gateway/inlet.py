@@ -1,0 +1,141 @@
+"""One receiver's way in: a stream, a dialect and a name in the books.
+
+An inlet feeds the stream's folding table and keeps the books: what the table says it folded
+and refused since the last feed came from this receiver, because only one feeds at a time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+
+from metronome.gateway.ledger import Ledger, RejectNote
+from metronome.gateway.telemetry import Telemetry
+from metronome.kernel.interface import Dialect, Table
+
+_REJECTED = "rejected:"
+
+
+class Gate(Protocol):
+    """What an inlet needs of the intake."""
+
+    @property
+    def tapped(self) -> bool: ...
+    def now(self) -> float: ...
+    def show(self, stream: str, source: str, block: bytes) -> None: ...
+    def blocked(self, stream: str) -> bool: ...
+    def when_free(self) -> Deferred[None]: ...
+
+
+class Told:
+    """What a table had counted when the books were last kept; shared by its inlets."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+
+class Inlet:
+    """Feeds one table on behalf of one receiver."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        table: Table,
+        told: Told,
+        source: str,
+        stream: str,
+        dialect: Dialect,
+        ledger: Ledger,
+        telemetry: Telemetry,
+    ):
+        self.source = source
+        self.stream = stream
+        self._gate = gate
+        self._table = table
+        self._told = told
+        self._dialect = dialect
+        self._ledger = ledger
+        self._telemetry = telemetry
+
+    def statsd(self, block: bytes, sender: str = "") -> None:
+        """Fold a datagram or whole lines of statsd."""
+        self._table.feed_statsd(block, self._dialect)
+        self._settle(sender)
+        if self._gate.tapped:
+            self._gate.show(self.stream, self.source, block)
+
+    def graphite(self, block: bytes, sender: str = "") -> None:
+        """Keep whole lines of Graphite plaintext as points."""
+        self._table.feed_graphite(block, self._gate.now(), self._dialect)
+        self._settle(sender)
+        if self._gate.tapped:
+            self._gate.show(self.stream, self.source, block)
+
+    def drain(self, fd: int, budget: int) -> int:
+        """Receive and fold statsd datagrams until none waits or ``budget`` were read."""
+        read = self._table.drain(fd, budget, self._dialect)
+        if read:
+            self._settle("")
+        return read
+
+    def reject(self, reason: str, excerpt: bytes, sender: str = "") -> None:
+        """The receiver itself refused something, such as an endless line."""
+        self._ledger.received(self.stream, self.source, 1)
+        self._ledger.reject(self.stream, self.source, reason, 1, excerpt, sender)
+
+    def shed(self, reason: str, number: int) -> None:
+        """The receiver had to refuse so much good input for load."""
+        self._ledger.received(self.stream, self.source, number)
+        self._ledger.shed(self.stream, self.source, reason, number)
+
+    def kernel_dropped(self, number: int) -> None:
+        """The kernel dropped so many datagrams before they could be read.
+
+        Nobody knows how many samples were in them, so they are counted as datagrams and
+        stand outside the books.
+        """
+        self._telemetry.count(
+            "metronome_datagrams_dropped_total", number, source=self.source, reason="kernel"
+        )
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody wants to see the lines; ``drain`` cannot show them."""
+        return self._gate.tapped
+
+    def blocked(self) -> bool:
+        """Whether a stream transport should stop reading for now."""
+        return self._gate.blocked(self.stream)
+
+    def when_free(self) -> Deferred[None]:
+        """Fires when it is worth asking ``blocked`` again."""
+        return self._gate.when_free()
+
+    def _settle(self, sender: str) -> None:
+        counts = self._table.counts()
+        before, self._told.counts = self._told.counts, Counter(counts)
+        fresh = {name: number - before[name] for name, number in counts.items() if number != before[name]}
+        received = fresh.pop("samples", 0) + fresh.pop("events", 0)
+        self._count("metronome_lines_total", fresh.pop("lines", 0))
+        self._count("metronome_datagrams_total", fresh.pop("datagrams", 0))
+        dropped = fresh.pop("kernel_drops", 0)
+        if dropped > 0:
+            self.kernel_dropped(dropped)
+        refused = {name: number for name, number in fresh.items() if name.startswith(_REJECTED)}
+        self._ledger.received(self.stream, self.source, received + sum(refused.values()))
+        for name, number in refused.items():
+            self._ledger.count_rejects(self.stream, self.source, name.removeprefix(_REJECTED), number)
+        if refused:
+            self._note(sender)
+
+    def _count(self, name: str, number: int) -> None:
+        if number:
+            self._telemetry.count(name, number, source=self.source)
+
+    def _note(self, sender: str) -> None:
+        now = self._gate.now()
+        for reject in self._table.rejects():
+            text = reject.excerpt.decode("utf-8", "replace")
+            self._ledger.note(self.stream, RejectNote(now, self.source, sender, reject.reason, text))

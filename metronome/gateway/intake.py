@@ -1,0 +1,264 @@
+"""Where input enters: admit, count, shed.
+
+Two ways in.  *Samples* (statsd, Graphite lines) cannot be acknowledged: an ``Inlet`` feeds
+them to the stream's folding table and they are journalled when they are flushed.  *Ticks*
+can: ``Intake.ticks`` fires once the journal has synced them, and fails with
+``JournalUnavailable`` when it cannot, so that the client keeps them.
+
+A tick with a deduplication id that was seen in the last 24 hours is not taken again; its
+sender is told so only when the first one is safe on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from twisted.internet.defer import Deferred, fail, gatherResults
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from metronome.errors import JournalUnavailable
+from metronome.gateway.duplicates import Duplicates
+from metronome.gateway.inlet import Inlet, Told
+from metronome.gateway.ledger import Ledger
+from metronome.gateway.telemetry import Telemetry
+from metronome.journal.interface import Journal
+from metronome.kernel.interface import Dialect, Table
+from metronome.limits import POINTS_WAITING
+from metronome.model import Event, Events
+from metronome.wire import records
+from metronome.wire.records import Row
+
+Tap = Callable[[str, str, bytes], None]
+"""Called with stream, source and a block of lines as they come in."""
+
+
+class TickVerdict(NamedTuple):
+    """What became of a body of ticks; indexes into the lists that were handed in."""
+
+    duplicate_events: list[int]
+    duplicate_rows: list[int]
+
+
+class TickRow(NamedTuple):
+    """A point that came as a tick, and its deduplication id (empty: none)."""
+
+    row: Row
+    eid: str
+
+
+class Intake:
+    """Owns a folding table for each stream that gets samples."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        ledger: Ledger,
+        telemetry: Telemetry,
+        duplicates: Duplicates,
+        clock: IReactorTime,
+        make_table: Callable[[], Table],
+    ):
+        self._journal = journal
+        self._ledger = ledger
+        self._telemetry = telemetry
+        self._duplicates = duplicates
+        self._clock = clock
+        self._make_table = make_table
+        self._unsure: dict[tuple[str, str], Deferred[None]] = {}
+        self._taps: list[Tap] = []
+        self._waiters: list[Deferred[None]] = []
+        self._told: dict[str, Told] = {}
+        self.tables: dict[str, Table] = {}
+        """The folding table of each stream that has one."""
+
+    # --- samples -------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """The time at which input that carries none is taken to have happened."""
+        return self._clock.seconds()
+
+    def table(self, stream: str) -> Table:
+        """The stream's folding table; made when first asked for."""
+        table = self.tables.get(stream)
+        if table is None:
+            table = self.tables[stream] = self._make_table()
+            self._ledger.holds(stream, lambda: table.waiting)
+            self._telemetry.gauge("metronome_series", lambda: table.series, stream=stream)
+        return table
+
+    def inlet(self, source: str, stream: str, dialect: Dialect) -> Inlet:
+        """What a receiver feeds: ``source`` names it in the books."""
+        table = self.table(stream)
+        told = self._told.setdefault(stream, Told())
+        return Inlet(self, table, told, source, stream, dialect, self._ledger, self._telemetry)
+
+    def blocked(self, stream: str) -> bool:
+        """Whether stream transports should stop reading."""
+        if self._journal.unavailable():
+            return True
+        table = self.tables.get(stream)
+        return table is not None and table.points_waiting >= POINTS_WAITING
+
+    def when_free(self) -> Deferred[None]:
+        """Fires after a flush has made room; ask ``blocked`` again then."""
+        waiter: Deferred[None] = Deferred()
+        self._waiters.append(waiter)
+        return waiter
+
+    def freed(self) -> None:
+        """The flusher has made room."""
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            waiter.callback(None)
+
+    def tap(self, watcher: Tap) -> None:
+        """Show every block of lines to a watcher (``metronome tail``)."""
+        self._taps.append(watcher)
+
+    def untap(self, watcher: Tap) -> None:
+        self._taps.remove(watcher)
+
+    @property
+    def tapped(self) -> bool:
+        """Whether anybody watches."""
+        return bool(self._taps)
+
+    def show(self, stream: str, source: str, block: bytes) -> None:
+        """Show a block to the watchers."""
+        for watcher in list(self._taps):
+            watcher(stream, source, block)
+
+    # --- ticks ---------------------------------------------------------------------------
+
+    def ticks(
+        self,
+        stream: str,
+        events: list[Event],
+        rows: list[TickRow],
+        refused: Iterable[tuple[str, bytes]],
+        source: str,
+        sender: str = "",
+    ) -> Deferred[TickVerdict]:
+        """Take a body of ticks: events, points, and what of it was refused.
+
+        Fires when all of it that was not refused is synced; fails with
+        ``JournalUnavailable`` when nothing of it was taken.
+        """
+        refused = list(refused)
+        self._ledger.received(stream, source, len(events) + len(rows) + len(refused))
+        for reason, excerpt in refused:
+            self._ledger.reject(stream, source, reason, 1, excerpt, sender)
+        full = self._journal.unavailable()
+        if full:
+            self._ledger.shed(stream, source, full, len(events) + len(rows))
+            return fail(JournalUnavailable(full))
+        now = int(self._clock.seconds() * 1000)
+        body = _Body(stream, source, now)
+        earlier = self._sort_out(body, events, rows)
+        return self._journalled(body, earlier)
+
+    def _sort_out(self, body: _Body, events: list[Event], rows: list[TickRow]) -> list[Deferred[None]]:
+        """Set duplicates aside; what is to be awaited of their first ones."""
+        earlier: list[Deferred[None]] = []
+        for index, event in enumerate(events):
+            known = self._known(body, event.get("eid", ""), earlier)
+            (body.duplicate_events.append(index) if known else body.events.append(event))
+        for index, tick in enumerate(rows):
+            known = self._known(body, tick.eid, earlier)
+            (body.duplicate_rows.append(index) if known else body.rows.append(tick))
+        return earlier
+
+    def _known(self, body: _Body, eid: str, earlier: list[Deferred[None]]) -> bool:
+        if not eid:
+            return False
+        if not self._duplicates.seen(body.stream, eid, body.now):
+            body.eids.append(eid)
+            self._unsure[body.stream, eid] = body.synced
+            return False
+        first = self._unsure.get((body.stream, eid))
+        if first is not None and first is not body.synced:
+            earlier.append(_after(first))
+        return True
+
+    def _journalled(self, body: _Body, earlier: list[Deferred[None]]) -> Deferred[TickVerdict]:
+        appends: list[Deferred[list[int]]] = []
+        if body.events:
+            payload = records.encode_events(Events(body.stream, body.events))
+            appends.append(self._journal.append(records.KIND_EVENTS, [payload]))
+        if body.rows:
+            columns = records.columns_of([tick.row for tick in body.rows])
+            ids = tuple((body.now, tick.eid) for tick in body.rows if tick.eid)
+            payload = records.encode_parts(body.stream, columns, ids)
+            appends.append(self._journal.append(records.KIND_PARTS, [payload]))
+        self._ledger.taken(body.stream, body.size)
+        done: Deferred[Any] = gatherResults(appends, consumeErrors=True)
+        done.addCallbacks(self._synced, self._refused, callbackArgs=(body,), errbackArgs=(body,))
+        done.addCallback(lambda _: gatherResults(earlier, consumeErrors=True))
+        done.addErrback(_first_failure)
+        done.addCallback(lambda _: self._verdict(body))
+        return done
+
+    def _synced(self, _: object, body: _Body) -> None:
+        for eid in body.eids:
+            self._unsure.pop((body.stream, eid), None)
+        body.synced.callback(None)
+
+    def _refused(self, failure: Failure, body: _Body) -> Failure:
+        failure = _first_failure(failure)
+        error = failure.value
+        reason = error.reason if isinstance(error, JournalUnavailable) else "journal_unwritable"
+        self._ledger.shed_waiting(body.stream, reason, body.size)
+        for eid in body.eids:
+            self._unsure.pop((body.stream, eid), None)
+            self._duplicates.forget(body.stream, eid)
+        body.synced.addErrback(lambda _: None)
+        body.synced.errback(failure)
+        return failure
+
+    def _verdict(self, body: _Body) -> TickVerdict:
+        duplicates = len(body.duplicate_events) + len(body.duplicate_rows)
+        self._ledger.filtered(body.stream, body.source, "duplicate", duplicates)
+        return TickVerdict(body.duplicate_events, body.duplicate_rows)
+
+
+class _Body:
+    """One request's ticks on their way to the journal."""
+
+    def __init__(self, stream: str, source: str, now: int):
+        self.stream = stream
+        self.source = source
+        self.now = now
+        self.events: list[Event] = []
+        self.rows: list[TickRow] = []
+        self.eids: list[str] = []
+        self.duplicate_events: list[int] = []
+        self.duplicate_rows: list[int] = []
+        self.synced: Deferred[None] = Deferred()
+
+    @property
+    def size(self) -> int:
+        return len(self.events) + len(self.rows)
+
+
+def _after(first: Deferred[None]) -> Deferred[None]:
+    """Fires or fails as the first one does, and leaves that one's result alone."""
+    follower: Deferred[None] = Deferred()
+
+    def passed(result: None) -> None:
+        follower.callback(None)
+        return result
+
+    def failed(failure: Failure) -> Failure:
+        follower.errback(failure)
+        return failure
+
+    first.addCallbacks(passed, failed)
+    return follower
+
+
+def _first_failure(failure: Failure) -> Failure:
+    """What a ``gatherResults`` failed with, without its wrapping."""
+    inner = getattr(failure.value, "subFailure", None)
+    return inner if isinstance(inner, Failure) else failure

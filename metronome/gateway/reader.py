@@ -1,0 +1,240 @@
+"""Answers: what the store has, joined with what still waits in the journal.
+
+So an answer is never behind an acknowledgement.  The store says with each answer up to
+which position of our journal it includes (``applied``); everything behind that is read from
+the journal and folded by the same algebra.  While that happens the journal is pinned, so
+that nothing in between is trimmed away.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred, inlineCallbacks
+
+from metronome.fold import events as folding_events
+from metronome.fold.rollup import fold_parts, merge_folded, regroup, wanted
+from metronome.fold.stat import Stat, needs_sketches
+from metronome.journal.interface import Entry, Journal
+from metronome.limits import READ_BYTES
+from metronome.model import (
+    Event,
+    Events,
+    EventSelection,
+    Folded,
+    Found,
+    Kind,
+    Parts,
+    Record,
+    Selection,
+    Series,
+    parse_key,
+    series_key,
+)
+from metronome.store.interface import Counted, Fetched, Store
+from metronome.wire import records
+
+Answer = TypeVar("Answer")
+_STEADY_TRIES = 5
+
+
+class Reader:
+    """Joins one store with the journal of one gateway."""
+
+    def __init__(self, store: Store, journal: Journal, cursor: Callable[[], int]):
+        """``cursor`` tells how far the store's consumer is: nothing before it waits."""
+        self._store = store
+        self._journal = journal
+        self._cursor = cursor
+
+    def series(self, selection: Selection) -> Deferred[list[Found]]:
+        """Series with parts in the selection, by key, ascending."""
+        return self._pinned(self._series, selection)
+
+    def fetch(
+        self, selection: Selection, step: int, by: tuple[str, ...] | None, stat: Stat | None = None
+    ) -> Deferred[list[Folded]]:
+        """Fold the selected series into steps of ``step`` ms and groups, all of one kind.
+
+        Where a name exists in several kinds and the selection names none, the kind that
+        suits the stat is taken: first those that have it, in the order counter, timer,
+        gauge, set.
+        """
+        return self._pinned(self._fetch, selection, step, by, stat)
+
+    def events(self, selection: EventSelection) -> Deferred[list[Event]]:
+        """The newest events of a selection, newest first."""
+        return self._pinned(self._events, selection)
+
+    def count(
+        self, selection: EventSelection, by: tuple[str, ...]
+    ) -> Deferred[Counter[tuple[str | int, ...]]]:
+        """Count events by fields; see ``fold.events.COUNT_FIELDS``."""
+        return self._pinned(self._count, selection, by)
+
+    # --- one question each, the journal being pinned ---------------------------------------
+
+    @inlineCallbacks
+    def _series(self, selection: Selection) -> Generator[Deferred[Any], Any, list[Found]]:
+        since = self._cursor()
+        stored: list[Found] = yield self._store.find(selection)
+        spans = {series_key(found.series): (found.first, found.last) for found in stored}
+
+        def take(waiting: list[Record]) -> None:
+            for series, first, last in _found(waiting, selection):
+                key = series_key(series)
+                known = spans.get(key, (first, last))
+                spans[key] = min(first, known[0]), max(last, known[1])
+
+        yield self._waiting(since, take)
+        return [Found(parse_key(key), *span) for key, span in sorted(spans.items())]
+
+    @inlineCallbacks
+    def _fetch(
+        self, selection: Selection, step: int, by: tuple[str, ...] | None, stat: Stat | None
+    ) -> Generator[Deferred[Any], Any, list[Folded]]:
+        if selection.kind is None:
+            found = yield self._series(selection)
+            kinds = {one.series.kind for one in found}
+            if not kinds:
+                return []
+            selection = selection._replace(kind=_suiting(kinds, stat))
+        apart = None if selection.kind is Kind.GAUGE else by
+        sketches = selection.kind is Kind.TIMER and stat is not None and needs_sketches(stat)
+        members = selection.kind is Kind.SET
+        fetched: Fetched = yield self._store.fetch(selection, step, apart, sketches=sketches, members=members)
+        answers = [fetched.groups]
+
+        def take(waiting: list[Record]) -> None:
+            sources = [
+                (self._journal.identity, record.position, record.content.columns)
+                for record in waiting
+                if isinstance(record.content, Parts) and record.content.stream == selection.stream
+            ]
+            if sources:
+                answers.append(
+                    fold_parts(sources, selection, step, apart, sketches=sketches, members=members)
+                )
+
+        yield self._waiting(fetched.applied.get(self._journal.identity, 0), take)
+        folded = merge_folded(answers) if len(answers) > 1 else answers[0]
+        return regroup(folded, by) if apart is None and by is not None else folded
+
+    @inlineCallbacks
+    def _events(self, selection: EventSelection) -> Generator[Deferred[Any], Any, list[Event]]:
+        applied, stored = yield self._steady(lambda: self._store.events(selection))
+        found: list[Event] = list(stored)
+
+        def take(waiting: list[Record]) -> None:
+            found.extend(_selected(waiting, selection))
+
+        yield self._waiting(applied, take)
+        found.sort(key=lambda event: event["time"], reverse=True)
+        return found[: selection.limit]
+
+    @inlineCallbacks
+    def _count(
+        self, selection: EventSelection, by: tuple[str, ...]
+    ) -> Generator[Deferred[Any], Any, Counter[tuple[str | int, ...]]]:
+        counted: Counted = yield self._store.count(selection, by)
+        counts = Counter(counted.counts)
+
+        def take(waiting: list[Record]) -> None:
+            counts.update(folding_events.count(_selected(waiting, selection), by))
+
+        yield self._waiting(counted.applied.get(self._journal.identity, 0), take)
+        return counts
+
+    # --- what waits --------------------------------------------------------------------------
+
+    def waiting(self, take: Callable[[list[Record]], None]) -> Deferred[None]:
+        """Show everything that the store has not applied, some records at a time."""
+        return self._pinned(self._all_waiting, take)
+
+    @inlineCallbacks
+    def _all_waiting(self, take: Callable[[list[Record]], None]) -> Generator[Deferred[Any], Any, None]:
+        applied = yield self._store.applied()
+        yield self._waiting(applied.get(self._journal.identity, 0), take)
+
+    @inlineCallbacks
+    def _waiting(
+        self, position: int, take: Callable[[list[Record]], None]
+    ) -> Generator[Deferred[Any], Any, None]:
+        end = self._journal.synced_end
+        while position < end:
+            entries: list[Entry] = yield self._journal.read(position, READ_BYTES)
+            if not entries:
+                return
+            take(list(_decoded(entry for entry in entries if entry.position < end)))
+            position = entries[-1].end
+
+    @inlineCallbacks
+    def _steady(
+        self, ask: Callable[[], Deferred[Answer]]
+    ) -> Generator[Deferred[Any], Any, tuple[int, Answer]]:
+        """An answer and the position that it includes, for questions whose answer does not
+        say: asked again while the store moves on in between."""
+        for _ in range(_STEADY_TRIES):
+            before = yield self._store.applied()
+            answer = yield ask()
+            after = yield self._store.applied()
+            if before == after:
+                break
+        return before.get(self._journal.identity, 0), answer
+
+    def _pinned(self, ask: Callable[..., Deferred[Answer]], *args: object) -> Deferred[Answer]:
+        pin = self._journal.pin(self._cursor())
+
+        def unpin(result: Any) -> Any:
+            self._journal.unpin(pin)
+            return result
+
+        return ask(*args).addBoth(unpin)
+
+
+def _decoded(entries: Iterable[Entry]) -> Iterable[Record]:
+    for entry in entries:
+        try:
+            content = records.decode(entry.kind, entry.payload)
+        except ValueError:
+            continue  # counted and logged by the store's consumer, which meets it too
+        yield Record(entry.position, content)
+
+
+def _selected(waiting: Iterable[Record], selection: EventSelection) -> Iterable[Event]:
+    for record in waiting:
+        if isinstance(record.content, Events) and record.content.stream == selection.stream:
+            for event in record.content.events:
+                if folding_events.selected(event, selection):
+                    yield event
+
+
+def _found(waiting: Iterable[Record], selection: Selection) -> Iterable[tuple[Series, int, int]]:
+    for record in waiting:
+        if not isinstance(record.content, Parts) or record.content.stream != selection.stream:
+            continue
+        columns = record.content.columns
+        inside = (columns.times >= selection.start) & (columns.times < selection.end)
+        for row in inside.nonzero()[0].tolist():
+            series = parse_key(columns.key(row))
+            if wanted(series, selection):
+                yield series, int(columns.times[row]), int(columns.times[row])
+
+
+_PREFERENCE: dict[str, tuple[Kind, ...]] = {
+    "distinct": (Kind.SET,),
+    "last": (Kind.GAUGE,),
+    "min": (Kind.TIMER, Kind.GAUGE),
+    "max": (Kind.TIMER, Kind.GAUGE),
+    "std": (Kind.TIMER,),
+}
+
+
+def _suiting(kinds: set[Kind], stat: Stat | None) -> Kind:
+    wish: tuple[Kind, ...] = ()
+    if stat is not None:
+        wish = (Kind.TIMER,) if needs_sketches(stat) else _PREFERENCE.get(stat.name, ())
+    order = (*wish, Kind.COUNTER, Kind.TIMER, Kind.GAUGE, Kind.SET)
+    return next(kind for kind in order if kind in kinds)

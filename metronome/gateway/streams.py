@@ -1,0 +1,182 @@
+"""The registry of streams: a named set of series and events with an owner who reads.
+
+Everyone may write to a stream; reading takes the stream's token.  The token of stream
+``main`` is the administrator's and reads every stream.  Only tokens' SHA-256 is kept, in
+``streams.json``; the administrator's token also stands readable in ``owner.token``, for the
+person at the machine.  The file is replaced atomically, so that a crash leaves the old or
+the new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from metronome.errors import ClientError
+
+MAIN = "main"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream.  ``retention`` names how long things are kept: ``points`` and ``events`` in
+    days, absent means the default.  ``origins`` are the web origins that may send ticks from
+    browsers; none means any."""
+
+    id: str
+    name: str
+    created: float
+    write_key: str
+    token_hash: str
+    origins: tuple[str, ...] = ()
+    retention: dict[str, int] | None = None
+    public: bool = False
+
+
+class Streams:
+    """All streams, in memory and in a file."""
+
+    def __init__(self, folder: Path, now: Callable[[], float], secret: Callable[[], str]):
+        """``secret`` makes a fresh unguessable URL-safe string."""
+        self._file = folder / "streams.json"
+        self._token_file = folder / "owner.token"
+        self._now = now
+        self._secret = secret
+        self._streams: dict[str, Stream] = {}
+
+    def load(self) -> None:
+        """Read the registry; make stream ``main`` and its token where there is none."""
+        if self._file.exists():
+            for item in json.loads(self._file.read_text()):
+                item["origins"] = tuple(item["origins"])
+                self._streams[item["id"]] = Stream(**item)
+        if MAIN not in self._streams:
+            token = self._add(MAIN, (), None, False)
+            self._write_token(token)
+        elif not self._token_file.exists() or not self.is_admin(self.owner_token()):
+            # The file was removed, or a crash fell between the two files of a rotation.
+            self.rotate(MAIN)
+
+    def get(self, stream_id: str) -> Stream | None:
+        """The stream of this id, if there is one."""
+        return self._streams.get(stream_id)
+
+    def all(self) -> list[Stream]:
+        """All streams, ``main`` first, then by id."""
+        return sorted(self._streams.values(), key=lambda stream: (stream.id != MAIN, stream.id))
+
+    def create(
+        self,
+        name: str,
+        origins: tuple[str, ...] = (),
+        retention: dict[str, int] | None = None,
+        public: bool = False,
+    ) -> tuple[Stream, str]:
+        """A new stream whose id is its name; the stream and its token, shown this once.
+
+        ``ClientError`` bad_request for an unusable name, conflict for a taken one.
+        """
+        if not _NAME.fullmatch(name):
+            detail = "a stream's name has 1 to 64 letters, digits, dots, dashes and underscores"
+            raise ClientError("bad_request", 400, detail)
+        if name in self._streams:
+            raise ClientError("conflict", 409, f"there is a stream {name}")
+        token = self._add(name, origins, retention, public)
+        return self._streams[name], token
+
+    def update(
+        self,
+        stream_id: str,
+        *,
+        origins: tuple[str, ...] | None = None,
+        retention: dict[str, int] | None = None,
+        public: bool | None = None,
+    ) -> Stream:
+        """Change what is given; ``ClientError`` not_found."""
+        stream = self._known(stream_id)
+        if origins is not None:
+            stream = replace(stream, origins=origins)
+        if retention is not None:
+            stream = replace(stream, retention=retention or None)
+        if public is not None:
+            stream = replace(stream, public=public)
+        self._streams[stream_id] = stream
+        self._save()
+        return stream
+
+    def rotate(self, stream_id: str) -> tuple[Stream, str]:
+        """New write key and token; the old ones end at once.  ``ClientError`` not_found."""
+        stream, token = self._known(stream_id), self._secret()
+        stream = replace(stream, write_key=self._secret(), token_hash=_hash(token))
+        self._streams[stream_id] = stream
+        if stream_id == MAIN:
+            self._write_token(token)
+        self._save()
+        return stream, token
+
+    def delete(self, stream_id: str) -> None:
+        """Forget a stream; ``main`` stays.  ``ClientError`` not_found, forbidden."""
+        self._known(stream_id)
+        if stream_id == MAIN:
+            raise ClientError("forbidden", 403, "stream main cannot be deleted")
+        del self._streams[stream_id]
+        self._save()
+
+    def reader_of(self, token: str) -> Stream | None:
+        """The stream that this token reads."""
+        digest = _hash(token)
+        found = [s for s in self._streams.values() if hmac.compare_digest(s.token_hash, digest)]
+        return found[0] if found else None
+
+    def is_admin(self, token: str) -> bool:
+        """Whether this is the token of stream ``main``."""
+        return hmac.compare_digest(self._streams[MAIN].token_hash, _hash(token))
+
+    def owner_token(self) -> str:
+        """The administrator's token, from the file that the person at the machine reads."""
+        return self._token_file.read_text().strip()
+
+    def _known(self, stream_id: str) -> Stream:
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            raise ClientError("not_found", 404, "no such stream")
+        return stream
+
+    def _add(
+        self, name: str, origins: tuple[str, ...], retention: dict[str, int] | None, public: bool
+    ) -> str:
+        token = self._secret()
+        self._streams[name] = Stream(
+            name, name, self._now(), self._secret(), _hash(token), origins, retention, public
+        )
+        self._save()
+        return token
+
+    def _save(self) -> None:
+        text = json.dumps([asdict(stream) for stream in self.all()], indent=1)
+        _write_private(self._file, text + "\n")
+
+    def _write_token(self, token: str) -> None:
+        _write_private(self._token_file, token + "\n")
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Replace a file by one that only its owner reads, synced before it takes the name."""
+    beside = path.with_name(path.name + ".new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)

@@ -1,0 +1,147 @@
+"""Our own counters and gauges, for ``/metrics``.
+
+Every name stands in ``CATALOGUE`` with its type, label names and meaning; that table is
+what ``doc/operations.md`` prints.  A name that is not in it is a programming error, so
+that nothing is exported undocumented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+CATALOGUE: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
+    "metronome_info": ("gauge", ("version", "kernel"), "1; the version and which kernel twin runs"),
+    "metronome_start_time_seconds": ("gauge", (), "when the process started, epoch seconds"),
+    "metronome_received_total": (
+        "counter",
+        ("stream", "source"),
+        "samples, points and events that arrived, whatever became of them",
+    ),
+    "metronome_stored_total": ("counter", ("stream",), "of those: the store has them"),
+    "metronome_rejected_total": ("counter", ("stream", "source", "reason"), "bad input refused"),
+    "metronome_filtered_total": ("counter", ("stream", "source", "reason"), "classed and set aside"),
+    "metronome_shed_total": ("counter", ("stream", "source", "reason"), "good input refused for load"),
+    "metronome_diverted_total": ("counter", ("stream", "reason"), "refused by the store, kept aside"),
+    "metronome_waiting": ("gauge", ("stream",), "accepted and on the way to the store"),
+    "metronome_series": ("gauge", ("stream",), "series known to the folding table"),
+    "metronome_lines_total": ("counter", ("source",), "lines and datagrams' lines read"),
+    "metronome_datagrams_total": ("counter", ("source",), "datagrams read"),
+    "metronome_datagrams_dropped_total": (
+        "counter",
+        ("source", "reason"),
+        "datagrams lost before they were read; reason kernel: the socket buffer was full",
+    ),
+    "metronome_connections": ("gauge", ("source",), "open connections of a receiver"),
+    "metronome_connections_total": ("counter", ("source",), "connections accepted by a receiver"),
+    "metronome_flush_seconds": ("gauge", (), "how long the last flush held the reactor"),
+    "metronome_flushes_total": ("counter", (), "flushes done"),
+    "metronome_flush_waiting_bytes": ("gauge", (), "flushed parts that the journal would not take yet"),
+    "metronome_journal_bytes": ("gauge", (), "bytes of the journal on disk"),
+    "metronome_journal_budget_bytes": ("gauge", (), "bytes that the journal may hold"),
+    "metronome_journal_segments": ("gauge", (), "segment files of the journal"),
+    "metronome_journal_appended_records_total": ("counter", (), "records appended and synced"),
+    "metronome_journal_appended_bytes_total": ("counter", (), "bytes appended and synced"),
+    "metronome_journal_syncs_total": ("counter", (), "fsyncs of the journal"),
+    "metronome_journal_refused_total": ("counter", (), "appends refused: journal full or disk refusing"),
+    "metronome_journal_torn_bytes_total": ("counter", (), "bytes of a torn tail cut off at start"),
+    "metronome_journal_damaged_records_total": ("counter", (), "damaged places skipped when reading"),
+    "metronome_journal_damaged_bytes_total": ("counter", (), "bytes of those places"),
+    "metronome_journal_unwritable": ("gauge", (), "1 while the journal cannot be written"),
+    "metronome_consumer_lag_bytes": (
+        "gauge",
+        ("consumer",),
+        "bytes of the journal that a consumer has still to do",
+    ),
+    "metronome_consumer_retries_total": ("counter", ("consumer",), "batches tried again"),
+    "metronome_consumer_records_total": ("counter", ("consumer",), "records done"),
+    "metronome_undecodable_records_total": (
+        "counter",
+        (),
+        "journal records that could not be read; diverted",
+    ),
+    "metronome_store_bytes": ("gauge", (), "bytes of the store on disk, where known"),
+    "metronome_store_parts": ("gauge", (), "parts in the store, where known"),
+    "metronome_store_series": ("gauge", (), "series in the store, where known"),
+    "metronome_duplicate_ids": ("gauge", (), "deduplication ids remembered"),
+    "metronome_duplicate_ids_forgotten_total": (
+        "counter",
+        (),
+        "deduplication ids forgotten before their 24 h because there were too many",
+    ),
+    "metronome_http_requests_total": ("counter", ("endpoint", "status"), "HTTP requests answered"),
+    "metronome_graphite_sent_total": ("counter", ("destination",), "lines sent to carbon"),
+    "metronome_graphite_connected": ("gauge", ("destination",), "1 while connected to carbon"),
+    "metronome_graphite_reconnects_total": ("counter", ("destination",), "connections to carbon made anew"),
+    "metronome_graphite_skipped_total": (
+        "counter",
+        ("destination", "reason"),
+        "values that cannot be sent to carbon",
+    ),
+    "metronome_metrics_clashes_total": (
+        "counter",
+        (),
+        "series left out of /metrics because their name clashes with another's",
+    ),
+    "metronome_metrics_series": ("gauge", (), "series shown on /metrics"),
+}
+"""name -> (type, label names, meaning)."""
+
+
+class Family(NamedTuple):
+    """One self-metric with its present values."""
+
+    name: str
+    type: str
+    help: str
+    samples: list[tuple[dict[str, str], float]]
+
+
+class Telemetry:
+    """Holds counters that parts add to, and gauges that are read when asked."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, dict[tuple[str, ...], float]] = {}
+        self._reads: dict[str, dict[tuple[str, ...], Callable[[], float]]] = {}
+
+    def count(self, name: str, by: float = 1, **labels: str) -> None:
+        """Add to a counter."""
+        values = self._counts.setdefault(name, {})
+        key = self._key(name, "counter", labels)
+        values[key] = values.get(key, 0) + by
+
+    def gauge(self, name: str, read: Callable[[], float], **labels: str) -> None:
+        """Have a value read whenever the families are asked for.
+
+        Also for counters that another part keeps itself.  A second read for the same
+        labels replaces the first.
+        """
+        self._reads.setdefault(name, {})[self._key(name, CATALOGUE[name][0], labels)] = read
+
+    def forget(self, name: str, **labels: str) -> None:
+        """Stop reading a value whose owner is gone."""
+        self._reads.get(name, {}).pop(self._key(name, CATALOGUE[name][0], labels), None)
+
+    def value(self, name: str, **labels: str) -> float:
+        """The present value; 0 for what was never counted."""
+        key = self._key(name, CATALOGUE[name][0], labels)
+        read = self._reads.get(name, {}).get(key)
+        return read() if read else self._counts.get(name, {}).get(key, 0)
+
+    def families(self) -> list[Family]:
+        """Everything that has a value, in the order of the catalogue."""
+        found = []
+        for name, (kind, label_names, meaning) in CATALOGUE.items():
+            values = dict(self._counts.get(name, {}))
+            values.update({key: read() for key, read in self._reads.get(name, {}).items()})
+            samples = [(dict(zip(label_names, key, strict=True)), value) for key, value in values.items()]
+            if samples:
+                found.append(Family(name, kind, meaning, samples))
+        return found
+
+    @staticmethod
+    def _key(name: str, kind: str, labels: dict[str, str]) -> tuple[str, ...]:
+        known, label_names, _ = CATALOGUE[name]
+        assert known == kind, f"{name} is a {known}"
+        assert labels.keys() == set(label_names), f"{name} wants the labels {label_names}"
+        return tuple(labels[label] for label in label_names)

@@ -1,0 +1,78 @@
+"""Hands the journal's records to the store and keeps the books of it.
+
+What the store refuses for good is diverted: it goes to a dead-letter file, is counted, and
+can be replayed by hand (``metronome replay``).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from metronome.errors import StoreRejected
+from metronome.gateway.ledger import Ledger
+from metronome.model import Batch, Events, Parts, Record
+from metronome.store.interface import Store
+
+
+class DeadLetters(Protocol):
+    """Where records go that the store will never take."""
+
+    def put(self, record: Record, reason: str) -> None:
+        """Keep a record durably; raises OSError when that is impossible."""
+        ...
+
+
+def size(record: Record) -> int:
+    """How many samples, points or events a record holds; 0 for what is not input."""
+    content = record.content
+    if isinstance(content, Parts):
+        return int(content.columns.counts.sum())
+    return len(content.events) if isinstance(content, Events) else 0
+
+
+class Writer:
+    """The work of the store's consumer."""
+
+    def __init__(self, store: Store, ledger: Ledger, dead_letters: DeadLetters, run_began_at: int):
+        """``run_began_at`` is the end of the journal when this run began: records before it
+        were received by a former run."""
+        self._store = store
+        self._ledger = ledger
+        self._dead_letters = dead_letters
+        self._run_began_at = run_began_at
+
+    def work(self, batch: Batch) -> Deferred[int | None]:
+        """Write a batch; fails with ``StoreUnavailable`` when it has to wait."""
+        written: Deferred[Any] = self._store.write(batch)
+        written.addErrback(self._divert)
+        written.addCallback(self._settle, batch)
+        return written
+
+    def _divert(self, failure: Failure) -> set[int]:
+        """Put aside what the store refused for good; the positions of it."""
+        error = failure.value
+        if not isinstance(error, StoreRejected):
+            failure.raiseException()
+        refused = set()
+        for record, text in error.items:
+            assert isinstance(record, Record)
+            self._dead_letters.put(record, text)
+            refused.add(record.position)
+        return refused
+
+    def _settle(self, refused: set[int] | None, batch: Batch) -> None:
+        for record in batch.records:
+            number = size(record)
+            if not number:
+                continue
+            assert isinstance(record.content, (Parts, Events))
+            stream = record.content.stream
+            if record.position < self._run_began_at:
+                self._ledger.recovered(stream, number)
+            if refused and record.position in refused:
+                self._ledger.diverted(stream, "store_rejected", number)
+            else:
+                self._ledger.stored(stream, number)
