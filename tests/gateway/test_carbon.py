@@ -1,0 +1,335 @@
+"""The connection to carbon against a transport that a test drains by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone, ConnectionRefusedError
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from metronome.errors import DestinationUnavailable
+from metronome.gateway.carbon import Carbon, Chunk
+from metronome.gateway.telemetry import Telemetry
+from metronome.limits import CARBON_CONFIRM, CARBON_GOODBYE, CARBON_STALL, CARBON_WINDOW_BYTES, RETRY_MOST
+
+NAME = "tcp://carbon:2003"
+
+
+class Line:
+    """A TCP transport whose socket takes bytes only when a test says so."""
+
+    def __init__(self) -> None:
+        self.sent = b""
+        self.buffer = b""
+        self.producer = None
+        self.aborted = False
+        self.closing = False
+
+    def write(self, data: bytes) -> None:
+        self.buffer += data
+
+    def registerProducer(self, producer, streaming: bool) -> None:
+        assert self.producer is None
+        assert streaming is False
+        self.producer = producer
+        producer.resumeProducing()
+
+    def unregisterProducer(self) -> None:
+        self.producer = None
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        assert enabled
+
+    def loseConnection(self) -> None:
+        self.closing = True
+
+    def abortConnection(self) -> None:
+        self.aborted = True
+
+    def take(self) -> bool:
+        """The kernel takes the buffer; whether there was anything."""
+        taken, self.buffer = self.buffer, b""
+        self.sent += taken
+        if self.producer is not None:
+            self.producer.resumeProducing()
+        return bool(taken or self.buffer)
+
+    def drain(self) -> bytes:
+        while self.take():
+            pass
+        return self.sent
+
+
+class Endpoint:
+    """An endpoint whose attempts a test answers."""
+
+    def __init__(self) -> None:
+        self.attempts: list[tuple[object, Deferred]] = []
+
+    def connect(self, factory) -> Deferred:
+        cancelled = []
+        attempt: Deferred = Deferred(cancelled.append)
+        self.attempts.append((factory, attempt))
+        return attempt
+
+
+class World:
+    """A Carbon, its clock and its far side."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.endpoint = Endpoint()
+        self.telemetry = Telemetry()
+        self.backs = 0
+        self.carbon = Carbon(NAME, self.endpoint, self.clock, self.telemetry, self._back)
+        self.carbon.start()
+
+    def _back(self) -> None:
+        self.backs += 1
+
+    def accept(self) -> tuple[Line, Protocol]:
+        factory, attempt = self.endpoint.attempts.pop()
+        protocol = factory.buildProtocol(IAddress)
+        line = Line()
+        attempt.callback(protocol)
+        protocol.makeConnection(line)
+        return line, protocol
+
+    def refuse(self) -> None:
+        _, attempt = self.endpoint.attempts.pop()
+        attempt.errback(Failure(ConnectionRefusedError()))
+
+
+def chunks(*texts: bytes, first: int = 1) -> Iterator[Chunk]:
+    return iter([Chunk(text, 1, end) for end, text in enumerate(texts, first)])
+
+
+class SendingTests(SynchronousTestCase):
+    """While connected."""
+
+    def test_flow(self) -> None:
+        """One chunk at a time is handed over, and the next only when the kernel has taken it."""
+        world = World()
+        line, _ = world.accept()
+        done = world.carbon.send(chunks(b"a 1 1\n", b"b 2 2\n"))
+        self.assertEqual((line.buffer, line.sent), (b"a 1 1\n", b""))
+        line.take()
+        self.assertEqual((line.buffer, line.sent), (b"b 2 2\n", b"a 1 1\n"))
+        self.assertNoResult(done)
+        line.take()
+        self.assertIsNone(self.successResultOf(done))
+        self.assertEqual(line.sent, b"a 1 1\nb 2 2\n")
+        self.assertIsNone(line.producer)
+        self.assertEqual(world.telemetry.value("metronome_graphite_sent_total", destination=NAME), 2)
+        self.assertEqual(world.telemetry.value("metronome_graphite_connected", destination=NAME), 1)
+
+    def test_confirmation(self) -> None:
+        """A position counts as confirmed when the connection has outlived its bytes for a while."""
+        world = World()
+        line, _ = world.accept()
+        world.carbon.send(chunks(b"a", b"b"))
+        line.drain()
+        self.assertEqual(world.carbon.confirmed(), 0)
+        world.clock.advance(CARBON_CONFIRM)
+        self.assertEqual(world.carbon.confirmed(), 2)
+
+    def test_confirmation_by_volume(self) -> None:
+        """What has more bytes behind it than the socket buffers hold is confirmed as well."""
+        world = World()
+        line, _ = world.accept()
+        megabyte = bytes(1 << 20)
+        world.carbon.send(chunks(*[megabyte] * 12))
+        line.drain()
+        self.assertEqual(world.carbon.confirmed(), 12 - (CARBON_WINDOW_BYTES >> 20))
+
+    def test_nothing_to_say(self) -> None:
+        """A chunk without bytes completes its position once all before it is confirmed."""
+        world = World()
+        line, _ = world.accept()
+        first = world.carbon.send(chunks(b""))
+        world.clock.advance(0)
+        self.successResultOf(first)
+        self.assertEqual(world.carbon.confirmed(), 1)
+        second = world.carbon.send(chunks(b"a", b"", first=2))
+        line.take()
+        world.clock.advance(0)
+        self.successResultOf(second)
+        self.assertEqual(world.carbon.confirmed(), 1)
+        world.clock.advance(CARBON_CONFIRM)
+        self.assertEqual(world.carbon.confirmed(), 3)
+
+    def test_failing_iterator(self) -> None:
+        """What the iterator raises reaches the one who asked, and the connection lives on."""
+
+        def failing() -> Iterator[Chunk]:
+            yield Chunk(b"a", 1, 1)
+            raise ValueError("broken")
+
+        world = World()
+        line, _ = world.accept()
+        done = world.carbon.send(failing())
+        line.take()
+        self.assertEqual(str(self.failureResultOf(done, ValueError).value), "broken")
+        again = world.carbon.send(chunks(b"b"))
+        line.drain()
+        self.successResultOf(again)
+        self.assertEqual(line.sent, b"ab")
+
+
+class AwayTests(SynchronousTestCase):
+    """While there is no connection, and after it breaks."""
+
+    def test_refused(self) -> None:
+        """While carbon refuses, sending fails as "later" and the tries come ever further apart."""
+        world = World()
+        pauses = []
+        for _ in range(10):
+            world.refuse()
+            failure = self.failureResultOf(world.carbon.send(chunks(b"a")), DestinationUnavailable)
+            self.assertIn("refused", failure.getErrorMessage())
+            (call,) = world.clock.getDelayedCalls()
+            pauses.append(call.getTime() - world.clock.seconds())
+            world.clock.advance(pauses[-1])
+        self.assertEqual(pauses, [0.25, 0.5, 1, 2, 4, 8, 16, RETRY_MOST, RETRY_MOST, RETRY_MOST])
+        world.accept()
+        self.assertEqual(world.backs, 1)
+
+    def test_resend(self) -> None:
+        """After a break the unconfirmed is sent again, then the iterator goes on where it was."""
+        world = World()
+        line, protocol = world.accept()
+        world.carbon.send(chunks(b"old "))
+        line.drain()
+        world.clock.advance(CARBON_CONFIRM)
+        feed = chunks(b"a ", b"b ", b"c ", b"d ", first=2)
+        done = world.carbon.send(feed)
+        line.take()
+        protocol.connectionLost(connectionDone)
+        self.failureResultOf(done, DestinationUnavailable)
+        world.clock.advance(0.25)
+        line, _ = world.accept()
+        line.take()
+        done = world.carbon.send(feed)
+        line.drain()
+        self.successResultOf(done)
+        self.assertEqual(line.sent, b"a b c d ")
+        self.assertEqual(world.carbon.confirmed(), 1)
+        world.clock.advance(CARBON_CONFIRM)
+        self.assertEqual(world.carbon.confirmed(), 5)
+
+    def test_resend_without_work(self) -> None:
+        """What was lost after its work had ended is sent again as well, twice if need be."""
+        world = World()
+        line, protocol = world.accept()
+        self.successResultOf_after(line, world.carbon.send(chunks(b"a ", b"b ")))
+        for _ in range(2):
+            protocol.connectionLost(connectionDone)
+            world.clock.advance(1)
+            line, protocol = world.accept()
+            self.assertEqual(line.drain(), b"a b ")
+
+    def successResultOf_after(self, line: Line, done: Deferred) -> None:
+        line.drain()
+        self.successResultOf(done)
+
+    def test_no_confirmation_while_away(self) -> None:
+        """Time that passes without a connection confirms nothing."""
+        world = World()
+        line, protocol = world.accept()
+        world.carbon.send(chunks(b"a"))
+        line.drain()
+        protocol.connectionLost(connectionDone)
+        world.clock.advance(CARBON_CONFIRM * 2)
+        self.assertEqual(world.carbon.confirmed(), 0)
+
+    def test_short_connections_keep_the_pause(self) -> None:
+        """A carbon that accepts and hangs up at once is not hammered."""
+        world = World()
+        pauses = []
+        for _ in range(4):
+            _, protocol = world.accept()
+            protocol.connectionLost(Failure(ConnectionDone()))
+            (call,) = world.clock.getDelayedCalls()
+            pauses.append(call.getTime() - world.clock.seconds())
+            world.clock.advance(pauses[-1])
+        self.assertEqual(pauses, [0.25, 0.5, 1, 2])
+        _, protocol = world.accept()
+        world.clock.advance(CARBON_CONFIRM + 1)
+        protocol.connectionLost(connectionDone)
+        (call,) = world.clock.getDelayedCalls()
+        self.assertEqual(call.getTime() - world.clock.seconds(), 0.25)
+
+    def test_stall(self) -> None:
+        """A carbon that reads nothing for long is dropped; one that reads slowly is not."""
+        world = World()
+        line, protocol = world.accept()
+        done = world.carbon.send(chunks(b"a", b"b", b"c"))
+        world.clock.advance(CARBON_STALL - 1)
+        line.take()
+        world.clock.advance(CARBON_STALL - 1)
+        self.assertFalse(line.aborted)
+        world.clock.advance(1)
+        self.assertTrue(line.aborted)
+        protocol.connectionLost(connectionDone)
+        self.failureResultOf(done, DestinationUnavailable)
+
+    def test_idle_is_no_stall(self) -> None:
+        """A connection with nothing to send is left alone."""
+        world = World()
+        line, _ = world.accept()
+        world.carbon.send(chunks(b"a"))
+        line.drain()
+        world.clock.advance(CARBON_STALL * 2)
+        self.assertFalse(line.aborted)
+
+
+class StopTests(SynchronousTestCase):
+    """Ending."""
+
+    def test_while_connected(self) -> None:
+        """What was written is given a moment to leave; what waits fails."""
+        world = World()
+        line, protocol = world.accept()
+        done = world.carbon.send(chunks(b"a", b"b"))
+        stopped = world.carbon.stop()
+        self.failureResultOf(done, DestinationUnavailable)
+        self.assertTrue(line.closing)
+        self.assertNoResult(stopped)
+        protocol.connectionLost(connectionDone)
+        self.successResultOf(stopped)
+        self.assertEqual(world.clock.getDelayedCalls(), [])
+
+    def test_deaf_carbon(self) -> None:
+        """A carbon that takes nothing does not hold up the end."""
+        world = World()
+        line, protocol = world.accept()
+        world.carbon.stop()
+        world.clock.advance(CARBON_GOODBYE)
+        self.assertTrue(line.aborted)
+        protocol.connectionLost(connectionDone)
+        self.assertEqual(world.clock.getDelayedCalls(), [])
+
+    def test_while_away(self) -> None:
+        """Neither a try in flight nor the next one outlives the end."""
+        world = World()
+        self.successResultOf(world.carbon.stop())
+        self.assertEqual(world.clock.getDelayedCalls(), [])
+        world = World()
+        world.refuse()
+        self.successResultOf(world.carbon.stop())
+        self.assertEqual(world.clock.getDelayedCalls(), [])
+
+
+def test_one_iterator_at_a_time() -> None:
+    """Two senders at once would mix their lines: a mistake of the caller."""
+    world = World()
+    world.accept()
+    world.carbon.send(chunks(b"a"))
+    with pytest.raises(AssertionError):
+        world.carbon.send(chunks(b"b"))
