@@ -26,6 +26,7 @@ class Duplicates:
 
     def seen(self, stream: str, eid: str, now: int) -> bool:
         """Whether the id came before within the window; remember it if not (``now`` in ms)."""
+        self._expire((now - DUPLICATE_WINDOW * 1000) // _HOUR_MS)
         code = hash((stream, eid))
         if any(code in ids for ids in self._hours.values()):
             return True
@@ -47,19 +48,16 @@ class Duplicates:
                 self._size -= 1
 
     def _remember(self, code: int, received: int) -> None:
-        hour = received // _HOUR_MS
-        if hour not in self._hours:
-            self._hours[hour] = set()
-            self._expire(hour - DUPLICATE_WINDOW * 1000 // _HOUR_MS)
-        self._hours[hour].add(code)
+        self._hours.setdefault(received // _HOUR_MS, set()).add(code)
         self._size += 1
         if self._size > self._most and len(self._hours) > 1:
             forgotten = self._drop(min(self._hours))
             self._telemetry.count("metronome_duplicate_ids_forgotten_total", forgotten)
 
     def _expire(self, before: int) -> None:
-        for hour in [hour for hour in self._hours if hour < before]:
-            self._drop(hour)
+        if self._hours and min(self._hours) < before:
+            for hour in [hour for hour in self._hours if hour < before]:
+                self._drop(hour)
 
     def _drop(self, hour: int) -> int:
         dropped = len(self._hours.pop(hour))

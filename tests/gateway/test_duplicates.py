@@ -1,0 +1,59 @@
+"""Deduplication ids: seen once, remembered for a day, bounded."""
+
+from __future__ import annotations
+
+from metronome.gateway.duplicates import Duplicates
+from metronome.gateway.telemetry import Telemetry
+
+HOUR = 3_600_000
+
+
+def test_an_id_is_seen_the_second_time() -> None:
+    """The first time an id is new, then it is known; streams do not share ids."""
+    duplicates = Duplicates(Telemetry())
+    assert not duplicates.seen("main", "a", 0)
+    assert duplicates.seen("main", "a", 10)
+    assert not duplicates.seen("other", "a", 10)
+
+
+def test_an_id_is_forgotten_after_the_window() -> None:
+    """An id is known for at least 24 hours and not for ever."""
+    duplicates = Duplicates(Telemetry())
+    duplicates.seen("main", "a", 0)
+    duplicates.seen("main", "other", 24 * HOUR - 1)
+    assert duplicates.seen("main", "a", 24 * HOUR - 1)
+    duplicates.seen("main", "other", 25 * HOUR)
+    assert not duplicates.seen("main", "a", 25 * HOUR)
+
+
+def test_a_refused_tick_may_come_again() -> None:
+    """Forgetting an id makes it new."""
+    duplicates = Duplicates(Telemetry())
+    duplicates.seen("main", "a", 0)
+    duplicates.forget("main", "a")
+    duplicates.forget("main", "never seen")
+    assert not duplicates.seen("main", "a", 1)
+
+
+def test_too_many_ids_forget_the_oldest_hour_and_count_it() -> None:
+    """Over the bound the oldest hour goes, and the self-metric says how many went."""
+    telemetry = Telemetry()
+    duplicates = Duplicates(telemetry, most=10)
+    for index in range(6):
+        duplicates.seen("main", f"old {index}", 0)
+    for index in range(6):
+        duplicates.seen("main", f"new {index}", HOUR)
+    assert telemetry.value("metronome_duplicate_ids_forgotten_total") == 6
+    assert telemetry.value("metronome_duplicate_ids") == 6
+    assert duplicates.seen("main", "new 0", HOUR)
+    assert not duplicates.seen("main", "old 0", HOUR)
+
+
+def test_learning_twice_counts_once() -> None:
+    """An id that both the store and the journal know is remembered once."""
+    telemetry = Telemetry()
+    duplicates = Duplicates(telemetry)
+    duplicates.learn("main", "a", 0)
+    duplicates.learn("main", "a", 5)
+    assert telemetry.value("metronome_duplicate_ids") == 1
+    assert duplicates.seen("main", "a", 10)

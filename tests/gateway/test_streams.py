@@ -1,0 +1,109 @@
+"""The registry of streams and who may read them."""
+
+from __future__ import annotations
+
+import itertools
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from metronome.errors import ClientError
+from metronome.gateway.streams import Streams
+
+
+def secrets() -> Callable[[], str]:
+    numbers = itertools.count()
+    return lambda: f"secret-{next(numbers)}"
+
+
+@pytest.fixture
+def streams(tmp_path: Path) -> Streams:
+    made = Streams(tmp_path, lambda: 1000.0, secrets())
+    made.load()
+    return made
+
+
+def test_a_new_registry_has_main_and_its_token(streams: Streams, tmp_path: Path) -> None:
+    """Stream main exists from the first start; its token is in a file that only the owner reads."""
+    token = (tmp_path / "owner.token").read_text().strip()
+    assert streams.owner_token() == token
+    assert streams.is_admin(token)
+    main = streams.reader_of(token)
+    assert main is not None
+    assert main.id == "main"
+    for name in ("owner.token", "streams.json"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    assert token not in (tmp_path / "streams.json").read_text()
+
+
+def test_the_registry_survives_a_restart(streams: Streams, tmp_path: Path) -> None:
+    """Streams, keys and tokens are the same after a restart."""
+    stream, token = streams.create("shop", ("https://shop.example",), {"points": 30}, True)
+    again = Streams(tmp_path, lambda: 2000.0, secrets())
+    again.load()
+    assert again.get("shop") == stream
+    assert again.reader_of(token) == stream
+    assert [one.id for one in again.all()] == ["main", "shop"]
+    assert again.owner_token() == streams.owner_token()
+
+
+def test_a_token_reads_its_own_stream_only(streams: Streams) -> None:
+    """A stream's token is not the administrator's, and a made-up one reads nothing."""
+    _, token = streams.create("shop")
+    found = streams.reader_of(token)
+    assert found is not None
+    assert found.id == "shop"
+    assert not streams.is_admin(token)
+    assert streams.reader_of("made up") is None
+    assert streams.reader_of("") is None
+
+
+@pytest.mark.parametrize("name", ["", "-x", "a/b", "a b", "x" * 65, "ä"])
+def test_unusable_names_are_refused(streams: Streams, name: str) -> None:
+    """A stream's name is a short plain word."""
+    with pytest.raises(ClientError) as caught:
+        streams.create(name)
+    assert (caught.value.reason, caught.value.status) == ("bad_request", 400)
+
+
+def test_a_taken_name_is_a_conflict(streams: Streams) -> None:
+    """Two streams cannot share a name."""
+    with pytest.raises(ClientError) as caught:
+        streams.create("main")
+    assert (caught.value.reason, caught.value.status) == ("conflict", 409)
+
+
+def test_rotation_ends_the_old_token_and_key(streams: Streams) -> None:
+    """After a rotation only the new token reads; main's file follows."""
+    before = streams.owner_token()
+    stream, token = streams.rotate("main")
+    assert not streams.is_admin(before)
+    assert streams.is_admin(token)
+    assert streams.owner_token() == token
+    assert streams.get("main") == stream
+
+
+def test_a_rotation_cut_short_by_a_crash_is_mended(streams: Streams, tmp_path: Path) -> None:
+    """Where the token file does not fit the registry, main gets a new token at start."""
+    (tmp_path / "owner.token").write_text("from a rotation that was never saved\n")
+    again = Streams(tmp_path, lambda: 2000.0, lambda: "fresh")
+    again.load()
+    assert again.is_admin(again.owner_token())
+
+
+def test_streams_change_and_go(streams: Streams) -> None:
+    """Origins, retention and publicity change; a deleted stream is unknown; main stays."""
+    _, token = streams.create("shop", ("https://a",), {"points": 3})
+    changed = streams.update("shop", origins=("https://b",), retention={}, public=True)
+    assert (changed.origins, changed.retention, changed.public) == (("https://b",), None, True)
+    streams.delete("shop")
+    assert streams.get("shop") is None
+    assert streams.reader_of(token) is None
+    with pytest.raises(ClientError) as caught:
+        streams.delete("main")
+    assert caught.value.status == 403
+    with pytest.raises(ClientError) as caught:
+        streams.update("shop", public=False)
+    assert caught.value.status == 404
