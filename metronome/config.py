@@ -1,0 +1,271 @@
+"""Settings: option over environment over file over default, in one frozen ``Config``.
+
+A key that does not exist and a value that cannot be used are ``ConfigError``; the text names
+the key, the value, where it stands, and what would be right.  An option that takes a list
+replaces the list of a lower place; an empty one switches it off.
+
+Environment variables that begin with ``METRONOME_`` but name no setting are only warned of:
+cluster managers put such variables there by themselves.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from metronome import values
+from metronome.addresses import Address
+from metronome.errors import ConfigError
+from metronome.kernel.interface import Dialect
+from metronome.options import KEYS, Key
+from metronome.store.interface import Retention
+
+OTHER_VARIABLES: Final = ("METRONOME_PURE", "METRONOME_REQUIRE_LIVE")
+"""Variables that are no settings: the pure kernel, and live tests that must not be skipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """How statsd's series are named in Graphite; statsd's own configuration keys."""
+
+    legacy_namespace: bool
+    global_prefix: str
+    global_suffix: str
+    prefix_counter: str
+    prefix_timer: str
+    prefix_gauge: str
+    prefix_set: str
+    percent_threshold: tuple[float, ...]
+    delete_idle: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Prometheus:
+    """What ``/metrics`` shows and to whom; ``ttl`` in seconds."""
+
+    public: bool
+    ttl: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds that a user may move; sizes in bytes, times in seconds."""
+
+    journal: int
+    store_memory: int
+    series: int
+    idle_flushes: int
+    connections: int
+    idle: float
+    http_connections: int
+    http_idle: float
+    body: int
+
+
+class Setting(NamedTuple):
+    """A resolved setting as it was written, and where."""
+
+    key: Key
+    raw: object
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that can be set.  It ends in ``service.py``: parts get plain arguments."""
+
+    config: Path | None
+    data_dir: Path
+    store: str
+    statsd: tuple[Address, ...]
+    graphite: tuple[Address, ...]
+    http: tuple[Address, ...]
+    flush_interval: float
+    graphite_out: tuple[Address, ...]
+    mapping: Path | None
+    dialect: Dialect
+    names: Names
+    prometheus: Prometheus
+    retention: Retention
+    limits: Limits
+    settings: tuple[Setting, ...]
+    """What was resolved, in the order of the table of settings."""
+    warnings: tuple[str, ...]
+    """What looks like a mistake but stops nothing."""
+
+
+def load(given: Mapping[str, object], environment: Mapping[str, str]) -> Config:
+    """Resolve the settings.
+
+    ``given`` are the options of the command line by name (lists for those that take many);
+    only what was really given.
+    """
+    file = _file_name(given, environment)
+    in_file = _flat(_read(file)) if file is not None else {}
+    settings = tuple(_setting(key, given, environment, in_file, file) for key in KEYS)
+    read = {setting.key.name: _value(setting) for setting in settings}
+    return _config(read, settings, tuple(_unknown_variables(environment)))
+
+
+def describe(config: Config) -> str:
+    """The resolved configuration, as a TOML file that gives the same."""
+    lines: list[str] = []
+    table = ""
+    for key, raw, origin in config.settings:
+        first, dot, _ = key.name.rpartition(".")
+        if dot and first != table:
+            table = first
+            lines += ["", f"[{table}]"]
+        line = f"{key.name.rpartition('.')[2]} = {_toml(raw, key.many)}"
+        lines.append(f"{line:<50}  # {origin}" if key.in_file else f"# {line}  # {origin}")
+    return "\n".join(lines) + "\n"
+
+
+def dialect_of(config: Config, address: Address) -> Dialect:
+    """What a receiver understands: the dialect, with the address's own ``gauge_sign``."""
+    sign = address.parameter("gauge_sign")
+    if not sign:
+        return config.dialect
+    same = {field.name: getattr(config.dialect, field.name) for field in fields(Dialect)}
+    return Dialect(**{**same, "gauge_delta": sign == "delta"})
+
+
+# --- where a setting stands -----------------------------------------------------------------
+
+
+def _file_name(given: Mapping[str, object], environment: Mapping[str, str]) -> Path | None:
+    key = KEYS[0]
+    return values.optional_path(_setting(key, given, environment, {}, None).raw)
+
+
+def _setting(
+    key: Key,
+    given: Mapping[str, object],
+    environment: Mapping[str, str],
+    in_file: Mapping[str, object],
+    file: Path | None,
+) -> Setting:
+    if key.name in given:
+        return Setting(key, given[key.name], f"option --{key.name}")
+    if key.variable in environment:
+        raw: object = environment[key.variable]
+        return Setting(key, str(raw).split(",") if key.many else raw, f"environment {key.variable}")
+    if key.name in in_file:
+        return Setting(key, in_file[key.name], f"file {file}")
+    return Setting(key, key.default, "default")
+
+
+def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    known = [key.variable for key in KEYS]
+    return [
+        f"environment variable {name} names no setting{_nearest(name, known)}"
+        for name in sorted(environment)
+        if name.startswith("METRONOME_") and name not in known and name not in OTHER_VARIABLES
+    ]
+
+
+# --- the file -------------------------------------------------------------------------------
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(f"config = '{file}': {reason}; a readable TOML file would be right") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config = '{file}' is not TOML: {error}") from None
+
+
+def _flat(document: Mapping[str, Any]) -> dict[str, object]:
+    """Dotted names of the table of settings; ``-`` and ``_`` are alike in keys."""
+    flat: dict[str, object] = {}
+    tables = {key.name.partition(".")[0] for key in KEYS if not key.option}
+    for written, value in document.items():
+        name = written.replace("_", "-")
+        if isinstance(value, dict) and name in tables:
+            flat.update({f"{name}.{key.replace('_', '-')}": item for key, item in value.items()})
+        elif name in tables:
+            raise ConfigError(f"{written} = {value!r}: it is a table; [{name}] and keys would be right")
+        else:
+            flat[name] = value
+    known = [key.name for key in KEYS if key.in_file]
+    for name, value in flat.items():
+        if name not in known:
+            raise ConfigError(f"{name} = {value!r}: there is no such key{_nearest(name, known)}")
+    return flat
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1, 0.6)
+    return f"; {close[0]} would be right" if close else ""
+
+
+# --- the values -----------------------------------------------------------------------------
+
+
+def _value(setting: Setting) -> object:
+    key, raw, origin = setting
+    if not key.many:
+        return _item(key, raw, origin)
+    items = raw if isinstance(raw, (list, tuple)) else [raw]
+    written = [item.strip() if isinstance(item, str) else item for item in items]
+    return tuple(_item(key, item, origin) for item in written if item != "")
+
+
+def _item(key: Key, raw: object, origin: str) -> object:
+    try:
+        return key.read(raw)
+    except ValueError as error:
+        raise ConfigError(f"{key.name} = {_toml(raw, False)} ({origin}): {error}") from None
+
+
+def _config(read: dict[str, Any], settings: tuple[Setting, ...], warnings: tuple[str, ...]) -> Config:
+    tables: dict[str, dict[str, Any]] = {}
+    top: dict[str, Any] = {}
+    for key in KEYS:
+        table, dot, _ = key.name.rpartition(".")
+        (tables.setdefault(table, {}) if dot else top)[key.field] = read[key.name]
+    return Config(
+        **top,
+        dialect=_dialect(tables["dialect"]),
+        names=Names(**tables["names"]),
+        prometheus=Prometheus(**tables["prometheus"]),
+        retention=_retention(tables["retention"]),
+        limits=Limits(**tables["limits"]),
+        settings=settings,
+        warnings=warnings,
+    )
+
+
+def _dialect(table: dict[str, Any]) -> Dialect:
+    styles = {f"{style}_tags": True for style in table["tag_styles"]}
+    off = {field.name: False for field in fields(Dialect) if field.name.endswith("_tags")}
+    return Dialect(
+        gauge_delta=table["gauge_sign"] == "delta",
+        container_labels=table["container_labels"],
+        **{**off, **styles},
+    )
+
+
+def _retention(table: dict[str, Any]) -> Retention:
+    try:
+        ladder = values.ladder(table["points"])
+    except ValueError as error:
+        raise ConfigError(f"retention.points: {error}") from None
+    return Retention(ladder=ladder, events=int(table["events"]))
+
+
+def _toml(raw: object, many: bool) -> str:
+    """A raw value as TOML writes it."""
+    if isinstance(raw, (list, tuple)):
+        return "[" + ", ".join(_toml(item, False) for item in raw if item != "") + "]"
+    if many:
+        return _toml([raw], False)
+    # JSON's texts, numbers and booleans are TOML's; what a file cannot hold prints as text.
+    return json.dumps(raw, default=str, ensure_ascii=False)

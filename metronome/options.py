@@ -1,0 +1,167 @@
+"""The one table of settings: name, default, reader, meaning.
+
+``twistd metronome``, ``metronome run``, the environment, the file, ``--check-config``,
+``doc/configuration.md`` and ``conf/metronome.toml`` all follow this table (a test holds the
+last two to it).
+
+A name without a dot is an option: ``--data-dir``, ``METRONOME_DATA_DIR``, ``data-dir = ...``.
+A name with a dot stands in a table of the file (``[limits] journal = ...``) and in the
+environment (``METRONOME_LIMITS_JOURNAL``).  Defaults are written as in the file.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from metronome import limits, values
+from metronome.values import Reader
+
+RECEIVER_PARAMETERS: Final = ("stream", "gauge_sign", "cert", "key", "mode")
+"""Parameters of a receiver's address: the stream that it feeds, how it reads signed gauges,
+the PEM files of ``tls://``, and the octal permissions of a Unix socket."""
+
+TAG_STYLES: Final = ("dogstatsd", "influx", "librato", "signalfx", "graphite")
+
+
+class Key(NamedTuple):
+    """One setting."""
+
+    name: str
+    default: object
+    read: Reader
+    help: str
+    metavar: str = ""
+    many: bool = False
+    """A list: the option may be repeated, the environment has commas between."""
+    in_file: bool = True
+
+    @property
+    def option(self) -> bool:
+        """Whether it is an option of the command line."""
+        return "." not in self.name
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return "METRONOME_" + self.name.upper().replace("-", "_").replace(".", "_")
+
+    @property
+    def field(self) -> str:
+        """Its attribute of ``Config`` or of the part of it that the table's name says."""
+        return self.name.rpartition(".")[2].replace("-", "_")
+
+
+_DATAGRAMS_AND_STREAMS = values.address(
+    "udp", "tcp", "tls", "unixgram", "unix", parameters=RECEIVER_PARAMETERS
+)
+_LINES = values.address("tcp", "tls", "udp", "unix", parameters=RECEIVER_PARAMETERS)
+_SERVED = values.address("tcp", "tls", parameters=("cert", "key"))
+_CARBON = values.address("tcp", "pickle")
+
+KEYS: Final[tuple[Key, ...]] = (
+    Key("config", "", values.optional_path, "TOML file with settings", "FILE", in_file=False),
+    Key("data-dir", "var", values.path, "journal, embedded store, instance id and tokens", "DIR"),
+    Key("store", "duckdb:", values.store_url, "duckdb: (in data-dir), duckdb:PATH or memory:", "URL"),
+    Key(
+        "statsd",
+        ("udp://127.0.0.1:8125", "tcp://127.0.0.1:8125"),
+        _DATAGRAMS_AND_STREAMS,
+        "where statsd comes in: udp:// tcp:// tls:// unixgram:// unix://; repeatable",
+        "ADDRESS",
+        many=True,
+    ),
+    Key(
+        "graphite",
+        ("tcp://127.0.0.1:2003", "udp://127.0.0.1:2003"),
+        _LINES,
+        "where Graphite plaintext comes in: tcp:// tls:// udp:// unix://; repeatable",
+        "ADDRESS",
+        many=True,
+    ),
+    Key(
+        "http",
+        ("tcp://127.0.0.1:8080",),
+        _SERVED,
+        "where HTTP is served: tcp:// or tls://host:port?cert=FILE&key=FILE; repeatable",
+        "ADDRESS",
+        many=True,
+    ),
+    Key("flush-interval", 10, values.number(0.1, 3600), "folding period of statsd samples", "SECONDS"),
+    Key(
+        "graphite-out",
+        (),
+        _CARBON,
+        "carbon to send to: tcp://host:2003 (plaintext) or pickle://host:2004; repeatable",
+        "ADDRESS",
+        many=True,
+    ),
+    Key("mapping", "", values.optional_path, "statsd_exporter mapping rules (YAML)", "FILE"),
+    # --- [dialect] -----------------------------------------------------------------------
+    Key(
+        "dialect.gauge-sign",
+        "delta",
+        values.choice(*values.GAUGE_SIGNS),
+        "what + and - before a gauge's value mean: a change, or the value's sign",
+    ),
+    Key("dialect.tag-styles", TAG_STYLES, values.choice(*TAG_STYLES), "tags that are read", many=True),
+    Key("dialect.container-labels", False, values.flag, "keep DogStatsD's |c: |e: |card: as labels"),
+    # --- [names] -------------------------------------------------------------------------
+    Key("names.legacy-namespace", False, values.flag, "stats.NAME and stats_counts.NAME, as old statsd"),
+    Key("names.global-prefix", "stats", values.text, "first element of statsd's names in Graphite"),
+    Key("names.global-suffix", "", values.text, "last element of statsd's names in Graphite"),
+    Key("names.prefix-counter", "counters", values.text, "second element of counters' names"),
+    Key("names.prefix-timer", "timers", values.text, "second element of timers' names"),
+    Key("names.prefix-gauge", "gauges", values.text, "second element of gauges' names"),
+    Key("names.prefix-set", "sets", values.text, "second element of sets' names"),
+    Key(
+        "names.percent-threshold",
+        (90,),
+        values.number(-100, 100),
+        "upper_NN, mean_NN ... of timers; negative for the top NN percent",
+        many=True,
+    ),
+    Key("names.delete-idle", False, values.flag, "send nothing for idle series, instead of 0 or the last"),
+    # --- [prometheus] --------------------------------------------------------------------
+    Key("prometheus.public", False, values.flag, "/metrics needs no token"),
+    Key("prometheus.ttl", "5m", values.span(1), "how long /metrics shows a series that is idle"),
+    # --- [retention] ---------------------------------------------------------------------
+    Key(
+        "retention.points",
+        ("10s:2d", "60s:30d", "600s:2y"),
+        values.rung,
+        "ladder of steps and how long each is kept, as carbon's retentions",
+        many=True,
+    ),
+    Key("retention.events", "2y", values.span(3600), "how long events are kept"),
+    # --- [limits] ------------------------------------------------------------------------
+    Key("limits.journal", limits.JOURNAL_BYTES, values.size(256 << 20), "bytes the journal may hold"),
+    Key("limits.store-memory", "512MB", values.size(64 << 20), "memory of the embedded store"),
+    Key(
+        "limits.series",
+        limits.SERIES_PER_STREAM,
+        values.whole(1, 100_000_000),
+        "live series of a stream; samples of further ones are rejected",
+    ),
+    Key(
+        "limits.idle-flushes",
+        360,
+        values.whole(1, 1_000_000),
+        "flushes after which an idle series is forgotten by the folding table",
+    ),
+    Key(
+        "limits.connections",
+        limits.STREAM_CONNECTIONS,
+        values.whole(1, 1_000_000),
+        "connections of each stream receiver",
+    ),
+    Key("limits.idle", limits.STREAM_IDLE, values.span(1), "silence after which they are closed"),
+    Key(
+        "limits.http-connections",
+        limits.HTTP_CONNECTIONS,
+        values.whole(1, 1_000_000),
+        "connections of the HTTP server",
+    ),
+    Key("limits.http-idle", limits.HTTP_IDLE, values.span(1), "silence after which they are closed"),
+    Key("limits.body", limits.BODY_BYTES, values.size(1024), "bytes of a request's body"),
+)
+"""Every setting, in the order in which it is documented and printed."""
