@@ -1,0 +1,148 @@
+"""Settings: which place wins, what is refused and how it is said."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from metronome.addresses import Address
+from metronome.config import describe, dialect_of, load
+from metronome.errors import ConfigError
+from metronome.store.interface import Retention
+
+
+@pytest.fixture
+def toml(tmp_path: Path):
+    """Writes a settings file and gives its path."""
+
+    def write(text: str) -> str:
+        file = tmp_path / "metronome.toml"
+        file.write_text(text)
+        return str(file)
+
+    return write
+
+
+def test_the_defaults_are_the_contract() -> None:
+    """Nothing given: the addresses, store and periods that the documentation promises."""
+    config = load({}, {})
+    assert config.data_dir == Path("var").absolute()
+    assert [str(address) for address in config.statsd] == ["udp://127.0.0.1:8125", "tcp://127.0.0.1:8125"]
+    assert [str(address) for address in config.graphite] == ["tcp://127.0.0.1:2003", "udp://127.0.0.1:2003"]
+    assert config.http == (Address("tcp", "127.0.0.1", 8080),)
+    assert (config.store, config.flush_interval, config.graphite_out) == ("duckdb:", 10, ())
+    assert config.retention == Retention()
+    assert config.dialect.gauge_delta
+    assert not config.warnings
+
+
+def test_option_wins_over_environment_over_file_over_default(toml) -> None:
+    """Each place gives way to the next higher one."""
+    file = toml('flush-interval = 2\ndata-dir = "/in/file"\nstore = "memory:"\n')
+    environment = {"METRONOME_CONFIG": file, "METRONOME_FLUSH_INTERVAL": "3", "METRONOME_DATA_DIR": "/in/env"}
+    config = load({"flush-interval": "4"}, environment)
+    assert config.flush_interval == 4
+    assert config.data_dir == Path("/in/env")
+    assert config.store == "memory:"
+    assert config.limits.http_idle == 60
+    origins = {setting.key.name: setting.origin for setting in config.settings}
+    assert origins["flush-interval"] == "option --flush-interval"
+    assert origins["data-dir"] == "environment METRONOME_DATA_DIR"
+    assert origins["store"] == f"file {file}"
+    assert origins["http"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "expected"),
+    [
+        ({"graphite": ["tcp://a:1", "udp://b:2"]}, {}, ["tcp://a:1", "udp://b:2"]),
+        ({"graphite": [""]}, {}, []),
+        ({}, {"METRONOME_GRAPHITE": ""}, []),
+        ({}, {"METRONOME_GRAPHITE": "tcp://a:1, udp://b:2"}, ["tcp://a:1", "udp://b:2"]),
+        ({"graphite": ["tcp://c:3"]}, {"METRONOME_GRAPHITE": "tcp://a:1,udp://b:2"}, ["tcp://c:3"]),
+    ],
+)
+def test_addresses_given_replace_the_defaults(given, environment, expected) -> None:
+    """A list replaces the list of a lower place; an empty address switches the receiver off."""
+    assert [str(address) for address in load(given, environment).graphite] == expected
+
+
+@pytest.mark.parametrize("text", ["graphite = []", 'graphite = ""', "graphite = ['']"])
+def test_the_file_can_switch_a_receiver_off(toml, text: str) -> None:
+    """No address, an empty text or an empty list."""
+    assert load({"config": toml(text)}, {}).graphite == ()
+
+
+def test_tables_and_their_variables_are_read(toml) -> None:
+    """Keys of tables: underscores are dashes, and the environment reaches them as well."""
+    file = toml(
+        '[dialect]\ngauge_sign = "absolute"\ntag-styles = ["graphite"]\n'
+        "[retention]\npoints = ['10s:1d', '1m:1y']\n[limits]\njournal = '1GiB'\n"
+    )
+    environment = {"METRONOME_LIMITS_HTTP_IDLE": "5m", "METRONOME_PROMETHEUS_PUBLIC": "yes"}
+    config = load({"config": file}, environment)
+    assert not config.dialect.gauge_delta
+    assert config.dialect.graphite_tags
+    assert not config.dialect.dogstatsd_tags
+    assert [tuple(rung) for rung in config.retention.ladder] == [(10, 86400), (60, 365 * 86400)]
+    assert config.limits.journal == 1 << 30
+    assert config.limits.http_idle == 300
+    assert config.prometheus.public
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("flush-intervall = 3", "flush-intervall = 3: there is no such key; flush-interval would be right"),
+        ("[limits]\njornal = 3", "limits.jornal = 3: there is no such key; limits.journal would be right"),
+        ("[nonsense]\na = 1", "nonsense"),
+        ("limits = 3", "limits = 3: it is a table; [limits]"),
+        ("config = 'a'", "there is no such key"),
+        ("flush-interval = 'soon'", 'flush-interval = "soon" (file'),
+        ("statsd = ['udp://a:1', 'udp://b']", 'statsd = "udp://b" (file'),
+        ("statsd = [1979-05-27]", "statsd = "),
+        ("[retention]\npoints = ['10s:2d', '15s:3d']", "retention.points"),
+        ("a = = 1", "is not TOML"),
+    ],
+)
+def test_a_bad_file_is_an_error_that_names_it(toml, text: str, says: str) -> None:
+    """The key, the value, and the nearest right one."""
+    with pytest.raises(ConfigError) as raised:
+        load({"config": toml(text)}, {})
+    assert says in str(raised.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """The path and the system's reason."""
+    with pytest.raises(ConfigError, match="No such file"):
+        load({"config": str(tmp_path / "none.toml")}, {})
+
+
+def test_a_bad_variable_is_named_and_an_unknown_one_is_warned_of() -> None:
+    """The environment's errors name the variable; strangers are no error."""
+    with pytest.raises(ConfigError, match="environment METRONOME_FLUSH_INTERVAL"):
+        load({}, {"METRONOME_FLUSH_INTERVAL": "0"})
+    config = load({}, {"METRONOME_GRAFITE": "", "METRONOME_PURE": "1", "OTHER": "x"})
+    assert config.warnings == (
+        "environment variable METRONOME_GRAFITE names no setting; METRONOME_GRAPHITE would be right",
+    )
+
+
+def test_the_printed_configuration_gives_the_same(toml) -> None:
+    """What ``--check-config`` prints is a file with the same meaning."""
+    first = load({"statsd": ["udp://[::1]:0"], "graphite": [""]}, {"METRONOME_FLUSH_INTERVAL": "5"})
+    printed = describe(first)
+    assert tomllib.loads(printed)["graphite"] == []
+    second = load({"config": toml(printed)}, {})
+    assert second.statsd == first.statsd
+    assert second.graphite == ()
+    assert second.flush_interval == 5
+    assert (second.names, second.limits, second.retention) == (first.names, first.limits, first.retention)
+
+
+def test_an_address_may_say_how_it_reads_signed_gauges() -> None:
+    """``gauge_sign`` of an address stands over the dialect's."""
+    config = load({"statsd": ["udp://a:1?gauge_sign=absolute", "udp://a:2"]}, {})
+    assert [dialect_of(config, address).gauge_delta for address in config.statsd] == [False, True]
