@@ -21,6 +21,8 @@ LINE_BYTES: Final = 8192
 """Longest line on a stream transport; DogStatsD's default datagram buffer is 8,192."""
 DATAGRAM_BYTES: Final = 65535
 """Longest UDP payload; a datagram that fills the buffer was cut and is counted."""
+NUMBER_BYTES: Final = 512
+"""Longest decimal that is read: the smallest double written out in full has 330 digits."""
 EXCERPT_BYTES: Final = 160
 """How much of a rejected line is kept: enough to recognise the sender."""
 REJECTS_KEPT: Final = 1000
@@ -43,6 +45,11 @@ REGISTERS_POWER: Final = 12
 """2^12 HyperLogLog registers: standard error 1.04 / 64 = 1.6 %, below the promised 2 %."""
 SERIES_PER_STREAM: Final = 1_000_000
 """Live series of a stream in one gateway; beyond that samples are rejected and counted."""
+POINTS_WAITING: Final = 1 << 20
+"""Points with a time of their own that a table holds until they are taken out: 32 MB."""
+EVENTS_WAITING: Final = 10_000
+EVENT_BYTES_WAITING: Final = 8 << 20
+"""DogStatsD events and checks that a table holds until they are taken out."""
 
 # --- the journal -------------------------------------------------------------------------
 SEGMENT_BYTES: Final = 64 << 20
@@ -111,6 +118,8 @@ ITEM_ID_BYTES: Final = 512
 TICK_PAST: Final = 24 * 3600
 TICK_FUTURE: Final = 5 * 60
 """How far an anonymous tick may be from its arrival (Matomo's rule)."""
+PERIOD_SECONDS: Final = 366 * 86400
+"""Longest period of a point that comes as a tick; a longer one is a mistake in units."""
 DUPLICATE_WINDOW: Final = 24 * 3600
 """How long a deduplication id is remembered."""
 DUPLICATE_IDS: Final = 2_000_000
