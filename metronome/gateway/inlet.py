@@ -27,6 +27,7 @@ class Gate(Protocol):
     def show(self, stream: str, source: str, block: bytes) -> None: ...
     def blocked(self, stream: str) -> bool: ...
     def when_free(self) -> Deferred[None]: ...
+    def tell(self, stream: str, source: str, lines: list[bytes], sender: str) -> None: ...
 
 
 class Told:
@@ -117,7 +118,9 @@ class Inlet:
         counts = self._table.counts()
         before, self._told.counts = self._told.counts, Counter(counts)
         fresh = {name: number - before[name] for name, number in counts.items() if number != before[name]}
-        received = fresh.pop("samples", 0) + fresh.pop("events", 0)
+        received = fresh.pop("samples", 0)
+        if fresh.pop("events", 0):
+            self._gate.tell(self.stream, self.source, self._table.take_events(), sender)
         self._count("metronome_lines_total", fresh.pop("lines", 0))
         self._count("metronome_datagrams_total", fresh.pop("datagrams", 0))
         dropped = fresh.pop("kernel_drops", 0)

@@ -27,7 +27,7 @@ from metronome.journal.interface import Journal
 from metronome.kernel.interface import Dialect, Table
 from metronome.limits import POINTS_WAITING
 from metronome.model import Event, Events
-from metronome.wire import records
+from metronome.wire import dogstatsd, records
 from metronome.wire.records import Row
 
 Tap = Callable[[str, str, bytes], None]
@@ -129,6 +129,15 @@ class Intake:
         """Show a block to the watchers."""
         for watcher in list(self._taps):
             watcher(stream, source, block)
+
+    def tell(self, stream: str, source: str, lines: list[bytes], sender: str) -> None:
+        """Take DogStatsD events and service checks; nobody waits for the outcome."""
+        now = int(self._clock.seconds() * 1000)
+        read = [dogstatsd.parse(line, now) for line in lines]
+        events = [event for event in read if isinstance(event, dict)]
+        refused = [reject for reject in read if isinstance(reject, tuple)]
+        taken = self.ticks(stream, events, [], refused, source, sender)
+        taken.addErrback(lambda failure: failure.trap(JournalUnavailable) and None)  # counted as shed
 
     # --- ticks ---------------------------------------------------------------------------
 

@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred, inlineCallbacks
 
 from metronome.fold import events as folding_events
-from metronome.fold.rollup import fold_parts, merge_folded, regroup, wanted
+from metronome.fold.rollup import fold_parts, merge_folded, regroup
+from metronome.fold.select import wanted
 from metronome.fold.stat import Stat, needs_sketches
 from metronome.journal.interface import Entry, Journal
 from metronome.limits import READ_BYTES
