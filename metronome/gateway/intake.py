@@ -136,8 +136,7 @@ class Intake:
         read = [dogstatsd.parse(line, now) for line in lines]
         events = [event for event in read if isinstance(event, dict)]
         refused = [reject for reject in read if isinstance(reject, tuple)]
-        taken = self.ticks(stream, events, [], refused, source, sender)
-        taken.addErrback(lambda failure: failure.trap(JournalUnavailable) and None)  # counted as shed
+        self.ticks(stream, events, [], refused, source, sender).addErrback(_expected)
 
     # --- ticks ---------------------------------------------------------------------------
 
@@ -249,6 +248,11 @@ class _Body:
     @property
     def size(self) -> int:
         return len(self.events) + len(self.rows)
+
+
+def _expected(failure: Failure) -> None:
+    """The journal refused, and what it refused was counted as shed."""
+    failure.trap(JournalUnavailable)
 
 
 def _after(first: Deferred[None]) -> Deferred[None]:
