@@ -60,6 +60,8 @@ RECORD_BYTES: Final = 16 << 20
 """Largest record; a length above it in a file is damage, not data."""
 GROUP_WAIT: Final = 0.01
 """Longest time that the first waiting record waits for company before the fsync starts."""
+GROUP_SHARE: Final = 0.25
+"""And at most this share of what the last group took; see journal/journal.py."""
 GROUP_BYTES: Final = 8 << 20
 """How much one write and fsync takes at most; what waits beyond goes into the next."""
 PROBE_BYTES: Final = 64 << 10

@@ -12,8 +12,9 @@ The native twin is used where it was built; ``METRONOME_PURE=1`` forces the pure
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
-if os.environ.get("METRONOME_PURE", "") not in ("", "0"):
+if TYPE_CHECKING or os.environ.get("METRONOME_PURE", "") not in ("", "0"):
     from metronome.kernel._pure import Table, hash64, parse_graphite, parse_statsd
 
     TWIN = "pure"

@@ -1,0 +1,397 @@
+"""The pure twin: the kernel as it is meant, in plain Python.  The native twin does the same.
+
+Where the rules stand: numbers in ``number.py``, statsd lines in ``statsd_grammar.py``, Graphite lines in
+``graphite_grammar.py``, names, labels and tags in ``naming.py``, folding and sketches in ``cells.py``.
+
+Of the table itself:
+
+- A block is cut at ``\\n``; one ``\\r`` at the end of a line is not part of it; empty lines are nothing.
+- A line is wholly in or wholly out and never costs its neighbour.  It is refused with one reason.
+- Which series a line belongs to is worked out once for each raw name, tags, kind and dialect, and
+  remembered; what is remembered is forgotten when it grows over four times the series limit.
+- A series beyond the limit is refused (``too_many_series``).  Series stay known when idle until
+  they are pruned; their order is the order in which they came.
+- Samples with their own time are points: counters with ``value/rate`` and ``1/rate``, gauges with the value.
+  Beyond ``POINTS_WAITING`` they are not kept and counted as ``shed:queue_full``; so are events beyond
+  ``EVENTS_WAITING`` or ``EVENT_BYTES_WAITING``.
+- A reject that equals a kept one (reason and excerpt) is counted, not kept again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+
+from metronome.kernel import graphite_grammar, statsd_grammar
+from metronome.kernel.cells import CELLS, Cell, GaugeCell, SetCell, TimerCell
+from metronome.kernel.datagrams import receive
+from metronome.kernel.hash64 import hash64
+from metronome.kernel.interface import Dialect, Mapper, Reject, Sample
+from metronome.kernel.naming import NameAndLabels, Naming, clean, statsd_series
+from metronome.kernel.rows import Point, columns_of_cells, columns_of_points
+from metronome.limits import (
+    EVENT_BYTES_WAITING,
+    EVENTS_WAITING,
+    EXCERPT_BYTES,
+    POINTS_WAITING,
+    REJECTS_KEPT,
+    SERIES_PER_STREAM,
+    SET_MEMBERS,
+    TIMER_SAMPLES,
+)
+from metronome.model import KIND_CODES, Columns, Kind, Series, series_key
+
+__all__ = ["Table", "hash64", "parse_graphite", "parse_statsd"]
+
+_PLAIN_DIGITS = 15
+"""Decimal digits that a double always holds exactly."""
+
+
+def _lines(block: bytes) -> list[bytes]:
+    lines = [line.removesuffix(b"\r") for line in block.split(b"\n")]
+    return [line for line in lines if line]
+
+
+class _Cache(dict[tuple[Naming | bytes, int], Cell | None]):
+    """Raw names of one dialect to cells; None for a name that the mapper does not want."""
+
+    def __init__(self) -> None:
+        self.plain: dict[bytes, Cell] = {}
+        """Untagged counters by their bare name: the most common line."""
+
+
+class Table:
+    """See :class:`metronome.kernel.interface.Table`."""
+
+    def __init__(
+        self,
+        *,
+        series_limit: int = SERIES_PER_STREAM,
+        timer_samples: int = TIMER_SAMPLES,
+        set_members: int = SET_MEMBERS,
+    ):
+        self._series_limit = series_limit
+        self._timer_samples = timer_samples
+        self._set_members = set_members
+        self._cells: dict[bytes, Cell] = {}
+        self._caches: dict[tuple[Dialect, str], _Cache] = {}
+        self._mapper: Mapper | None = None
+        self._points: list[Point] = []
+        self._events: deque[bytes] = deque()
+        self._event_bytes = 0
+        self._rejects: dict[Reject, None] = {}
+        self._counts: Counter[str] = Counter(
+            dict.fromkeys(("lines", "samples", "datagrams", "bytes", "events", "kernel_drops"), 0)
+        )
+        self._drops: dict[int, int] = {}
+        self._folded = 0
+        self._flushes = 0
+
+    # --- in -------------------------------------------------------------------------------
+
+    def feed_statsd(self, block: bytes, dialect: Dialect) -> int:
+        """Parse a datagram or whole lines, fold the samples; the number folded."""
+        self._counts["bytes"] += len(block)
+        cache = self._cache(dialect, "statsd")
+        lines = _lines(block)
+        self._counts["lines"] += len(lines)
+        folded = sum(self._feed_line(line, dialect, cache) for line in lines)
+        self._counts["samples"] += folded
+        return folded
+
+    def feed_graphite(self, block: bytes, now: float, dialect: Dialect) -> int:
+        """Parse whole Graphite lines, keep each as a gauge point at its time."""
+        self._counts["bytes"] += len(block)
+        cache = self._cache(dialect, "graphite")
+        kept = 0
+        for line in _lines(block):
+            self._counts["lines"] += 1
+            read = graphite_grammar.read_line(line)
+            if isinstance(read, str):
+                self._reject(read, line)
+                continue
+            cell = self._graphite_cell(read.path, dialect, cache)
+            if isinstance(cell, str):
+                self._reject(cell, line)
+            else:
+                time_ms = round(now * 1000) if read.time_ms is None else read.time_ms
+                kept += self._keep(Point(cell, time_ms, read.value, 1.0))
+        self._counts["samples"] += kept
+        return kept
+
+    def add_point(self, key: bytes, time_ms: int, value: float) -> bool:
+        """Keep a gauge point of an already canonical key (pickle); False: no room."""
+        cell = self._cell_of_key(key, KIND_CODES.index(key[0]))
+        if cell is None:
+            self._reject("too_many_series", key)
+            return False
+        if not self._keep(Point(cell, time_ms, value, 1.0)):
+            return False
+        self._counts["samples"] += 1
+        return True
+
+    def drain(self, fd: int, budget: int, dialect: Dialect) -> int:
+        """Receive, parse and fold datagrams until none is waiting or ``budget`` were read."""
+        number = 0
+        for data, truncated, drops in receive(fd, budget):
+            number += 1
+            if drops is not None:
+                before = self._drops.get(fd, 0)
+                self._counts["kernel_drops"] += drops - before if drops >= before else drops
+                self._drops[fd] = drops
+            if truncated:
+                whole = data.rfind(b"\n") + 1
+                self._reject("truncated", data[whole:])
+                data = data[:whole]
+            self.feed_statsd(data, dialect)
+        self._counts["datagrams"] += number
+        return number
+
+    # --- out ------------------------------------------------------------------------------
+
+    def flush(self, start_ms: int, period: float) -> Columns:
+        """Take the folded samples of the period out."""
+        cells = [cell for cell in self._cells.values() if cell.count]
+        for cell in cells:
+            if isinstance(cell, SetCell):
+                cell.close()
+        columns = columns_of_cells(cells, start_ms, period)
+        for cell in cells:
+            cell.reset()
+        self._folded = 0
+        self._flushes += 1
+        return columns
+
+    def flush_points(self) -> Columns:
+        """Take the points that carry their own time out."""
+        points, self._points = self._points, []
+        return columns_of_points(points)
+
+    @property
+    def waiting(self) -> int:
+        """Samples folded and points kept since they were last taken out."""
+        return self._folded + len(self._points)
+
+    @property
+    def points_waiting(self) -> int:
+        """Those of them that ``flush_points`` will take."""
+        return len(self._points)
+
+    @property
+    def series(self) -> int:
+        """Series known, live or idle."""
+        return len(self._cells)
+
+    def prune(self, idle: int) -> int:
+        """Forget series that got nothing in the last ``idle`` flushes; how many."""
+        needed = {point.cell.key for point in self._points}
+        kept = {
+            key: cell
+            for key, cell in self._cells.items()
+            if self._flushes - cell.used < idle or cell.count or key in needed
+        }
+        gone = len(self._cells) - len(kept)
+        if gone:
+            self._cells = kept
+            self._caches.clear()
+        return gone
+
+    def rejects(self) -> list[Reject]:
+        """Take the last rejects out, newest last, at most ``REJECTS_KEPT``."""
+        rejects, self._rejects = list(self._rejects), {}
+        return rejects
+
+    def counts(self) -> dict[str, int]:
+        """Totals since the table was made."""
+        return dict(self._counts)
+
+    def take_events(self) -> list[bytes]:
+        """Take the DogStatsD events and service checks out, as the lines they came in."""
+        events = list(self._events)
+        self._events.clear()
+        self._event_bytes = 0
+        return events
+
+    def set_mapper(self, mapper: Mapper | None) -> None:
+        """Use a mapper for names without tags; clears what was cached.  It must not raise."""
+        self._mapper = mapper
+        self._caches.clear()
+
+    # --- lines ----------------------------------------------------------------------------
+
+    def _feed_line(self, line: bytes, dialect: Dialect, cache: _Cache) -> int:
+        name, _, rest = line.partition(b":")
+        value, _, kind = rest.partition(b"|")
+        if kind == b"c" and len(value) <= _PLAIN_DIGITS and value.isdigit():
+            cell = cache.plain.get(name)
+            if cell is not None:
+                cell.add(float(value), 1.0)
+                cell.used = self._flushes + 1
+                self._folded += 1
+                return 1
+        if statsd_grammar.is_event(line):
+            self._take_event(line)
+            return 0
+        read = statsd_grammar.read_line(line, dialect)
+        if isinstance(read, str):
+            self._reject(read, line)
+            return 0
+        cells = self._cells_of(read, dialect, cache)
+        if isinstance(cells, str):
+            self._reject(cells, line)
+            return 0
+        return sum(
+            self._fold(cell, item, group.rate, read.time)
+            for cell, group in zip(cells, read.groups, strict=True)
+            for item in group.items
+        )
+
+    def _cells_of(self, line: statsd_grammar.Line, dialect: Dialect, cache: _Cache) -> list[Cell] | str:
+        """A cell for each group; only those with samples get one of their own."""
+        cells: list[Cell] = []
+        for group in line.groups:
+            if not group.items:
+                cells.append(Cell(b"", group.kind))
+                continue
+            cell = self._statsd_cell(line.naming, group.kind, dialect, cache)
+            if isinstance(cell, str):
+                return cell
+            cells.append(cell)
+        return cells
+
+    def _fold(self, cell: Cell, item: statsd_grammar.Item, rate: float, time: float | None) -> int:
+        value = item.value
+        if isinstance(value, bytes):
+            assert isinstance(cell, SetCell)
+            cell.join(value, self._set_members)
+        elif isinstance(cell, TimerCell):
+            cell.time(value, rate, self._timer_samples)
+        elif time is not None:
+            n, d = (value, 1.0) if isinstance(cell, GaugeCell) else (value / rate, 1.0 / rate)
+            return self._keep(Point(cell, round(time * 1000), n, d))
+        elif isinstance(cell, GaugeCell):
+            cell.set(value, item.delta)
+        else:
+            cell.add(value, rate)
+        cell.used = self._flushes + 1
+        self._folded += 1
+        return 1
+
+    def _keep(self, point: Point) -> int:
+        if len(self._points) == POINTS_WAITING:
+            self._counts["shed:queue_full"] += 1
+            return 0
+        self._points.append(point)
+        point.cell.used = self._flushes + 1
+        return 1
+
+    def _take_event(self, line: bytes) -> None:
+        if not statsd_grammar.event_is_good(line):
+            self._reject("bad_event", line)
+        elif len(self._events) == EVENTS_WAITING or self._event_bytes + len(line) > EVENT_BYTES_WAITING:
+            self._counts["shed:queue_full"] += 1
+        else:
+            self._events.append(line)
+            self._event_bytes += len(line)
+            self._counts["events"] += 1
+
+    def _reject(self, reason: str, line: bytes) -> None:
+        self._counts[f"rejected:{reason}"] += 1
+        reject = Reject(reason, line[:EXCERPT_BYTES])
+        if reject not in self._rejects:
+            if len(self._rejects) == REJECTS_KEPT:
+                del self._rejects[next(iter(self._rejects))]
+            self._rejects[reject] = None
+
+    # --- series ---------------------------------------------------------------------------
+
+    def _cache(self, dialect: Dialect, wire: str) -> _Cache:
+        if sum(map(len, self._caches.values())) > 4 * self._series_limit:
+            self._caches.clear()
+        return self._caches.setdefault((dialect, wire), _Cache())
+
+    def _statsd_cell(self, naming: Naming, kind: Kind, dialect: Dialect, cache: _Cache) -> Cell | str:
+        raw = (naming, int(kind))
+        if raw in cache:
+            return cache[raw] or "mapping_drop"
+        named = statsd_series(naming, kind, dialect, self._mapper)
+        if named == "mapping_drop":
+            cache[raw] = None
+        cell = self._cell_of(named, kind)
+        if isinstance(cell, Cell):
+            cache[raw] = cell
+            if kind == Kind.COUNTER and naming == Naming(naming.name, None, ()):
+                cache.plain[naming.name] = cell
+        return cell
+
+    def _graphite_cell(self, path: bytes, dialect: Dialect, cache: _Cache) -> Cell | str:
+        raw = (path, int(Kind.GAUGE))
+        known = cache.get(raw)
+        if known is not None:
+            return known
+        cell = self._cell_of(graphite_grammar.graphite_series(path, dialect), Kind.GAUGE)
+        if isinstance(cell, Cell):
+            cache[raw] = cell
+        return cell
+
+    def _cell_of(self, named: NameAndLabels | str, kind: Kind) -> Cell | str:
+        if isinstance(named, str):
+            return named
+        cell = self._cell_of_key(series_key(Series(named.name, named.labels, kind)), kind)
+        return "too_many_series" if cell is None else cell
+
+    def _cell_of_key(self, key: bytes, kind: int) -> Cell | None:
+        cell = self._cells.get(key)
+        if cell is None and len(self._cells) < self._series_limit:
+            cell = self._cells[key] = CELLS[kind](key, kind)
+            cell.used = self._flushes
+        return cell
+
+
+def parse_statsd(block: bytes, dialect: Dialect) -> tuple[list[Sample], list[Reject]]:
+    """The samples and rejects of whole statsd lines.  Good events are in neither."""
+    samples: list[Sample] = []
+    rejects: list[Reject] = []
+    for line in _lines(block):
+        found = _samples_of(line, dialect)
+        if isinstance(found, str):
+            rejects.append(Reject(found, line[:EXCERPT_BYTES]))
+        else:
+            samples += found
+    return samples, rejects
+
+
+def _samples_of(line: bytes, dialect: Dialect) -> list[Sample] | str:
+    if statsd_grammar.is_event(line):
+        return [] if statsd_grammar.event_is_good(line) else "bad_event"
+    read = statsd_grammar.read_line(line, dialect)
+    if isinstance(read, str):
+        return read
+    samples = []
+    for group in read.groups:
+        if not group.items:
+            continue
+        named = statsd_series(read.naming, group.kind, dialect, None)
+        if isinstance(named, str):
+            return named
+        time = read.time if group.kind in (Kind.COUNTER, Kind.GAUGE) else None
+        for item in group.items:
+            value = clean(item.value) if isinstance(item.value, bytes) else item.value
+            samples.append(Sample(*named, int(group.kind), value, group.rate, time, item.delta))
+    return samples
+
+
+def parse_graphite(block: bytes, dialect: Dialect) -> tuple[list[Sample], list[Reject]]:
+    """The samples and rejects of whole Graphite lines; ``time`` is None where it means now."""
+    samples: list[Sample] = []
+    rejects: list[Reject] = []
+    for line in _lines(block):
+        read = graphite_grammar.read_line(line)
+        named: NameAndLabels | str = (
+            read if isinstance(read, str) else graphite_grammar.graphite_series(read.path, dialect)
+        )
+        if isinstance(read, str) or isinstance(named, str):
+            rejects.append(Reject(str(named), line[:EXCERPT_BYTES]))
+            continue
+        time = None if read.time_ms is None else read.time_ms / 1000
+        samples.append(Sample(*named, int(Kind.GAUGE), read.value, 1.0, time, False))
+    return samples, rejects

@@ -1,0 +1,89 @@
+"""Cells to columns: how the pure twin writes a flush."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from metronome.kernel.cells import Cell, SetCell, TimerCell
+from metronome.model import Columns, Ragged
+
+
+class Point(NamedTuple):
+    """A sample with its own time, waiting to be taken out."""
+
+    cell: Cell
+    time_ms: int
+    n: float
+    d: float
+
+
+def ragged(rows: Sequence[Sequence[Any] | bytes | bytearray], dtype: str) -> Ragged:
+    """Rows as one array; without ends where no row has anything."""
+    if not any(rows):
+        return Ragged(np.empty(0, np.uint32), np.empty(0, dtype))
+    ends = np.cumsum([len(row) for row in rows], dtype=np.uint32)
+    if dtype == "u1":
+        return Ragged(ends, np.frombuffer(b"".join(bytes(row) for row in rows), np.uint8))
+    return Ragged(ends, np.array([value for row in rows for value in row], dtype))
+
+
+def columns_of_cells(cells: list[Cell], start_ms: int, period: float) -> Columns:
+    """One row for each cell, in their order."""
+    timers = [cell if isinstance(cell, TimerCell) else None for cell in cells]
+    sets = [cell if isinstance(cell, SetCell) else None for cell in cells]
+    spread = [cell.kind in (1, 2) for cell in cells]
+    weights: list[list[float]] = [timer.weights if timer else [] for timer in timers]
+    if all(weight == 1.0 for row in weights for weight in row):
+        weights = []
+    bins = [sorted(timer.bins.items()) if timer else [] for timer in timers]
+    return Columns(
+        keys=ragged([cell.key for cell in cells], "u1"),
+        ids=np.array([cell.id for cell in cells], np.uint64),
+        kinds=np.array([cell.kind for cell in cells], np.uint8),
+        times=np.full(len(cells), start_ms, np.int64),
+        periods=np.full(len(cells), period, np.float64),
+        counts=np.array([cell.count for cell in cells], np.uint32),
+        n=_floats(cell.n for cell in cells),
+        d=_floats(cell.d for cell in cells),
+        low=_floats(cell.low if own else cell.n for cell, own in zip(cells, spread, strict=True)),
+        high=_floats(cell.high if own else cell.n for cell, own in zip(cells, spread, strict=True)),
+        squares=_floats(cell.squares for cell in cells),
+        samples=ragged([timer.samples if timer else [] for timer in timers], "f8"),
+        weights=ragged(weights, "f8"),
+        bins=ragged([[index for index, _ in row] for row in bins], "i2"),
+        bin_counts=ragged([[count for _, count in row] for row in bins], "f8"),
+        hashes=ragged([sorted(each.members) if each else [] for each in sets], "u8"),
+        registers=ragged([each.registers if each else b"" for each in sets], "u1"),
+    )
+
+
+def columns_of_points(points: list[Point]) -> Columns:
+    """One row for each point, in their order; instants, so their period is 0."""
+    n = _floats(point.n for point in points)
+    none = np.empty(0, np.uint32)
+    return Columns(
+        keys=ragged([point.cell.key for point in points], "u1"),
+        ids=np.array([point.cell.id for point in points], np.uint64),
+        kinds=np.array([point.cell.kind for point in points], np.uint8),
+        times=np.array([point.time_ms for point in points], np.int64),
+        periods=np.zeros(len(points)),
+        counts=np.ones(len(points), np.uint32),
+        n=n,
+        d=_floats(point.d for point in points),
+        low=n,
+        high=n,
+        squares=np.zeros(len(points)),
+        samples=Ragged(none, np.empty(0)),
+        weights=Ragged(none, np.empty(0)),
+        bins=Ragged(none, np.empty(0, np.int16)),
+        bin_counts=Ragged(none, np.empty(0)),
+        hashes=Ragged(none, np.empty(0, np.uint64)),
+        registers=Ragged(none, np.empty(0, np.uint8)),
+    )
+
+
+def _floats(values: Iterable[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.fromiter(values, np.float64)
