@@ -45,6 +45,8 @@ REGISTERS_POWER: Final = 12
 """2^12 HyperLogLog registers: standard error 1.04 / 64 = 1.6 %, below the promised 2 %."""
 SERIES_PER_STREAM: Final = 1_000_000
 """Live series of a stream in one gateway; beyond that samples are rejected and counted."""
+PATHS_KEPT: Final = 100_000
+"""Graphite paths remembered so that they are not written anew at every flush: about 40 MB."""
 POINTS_WAITING: Final = 1 << 20
 """Points with a time of their own that a table holds until they are taken out: 32 MB."""
 EVENTS_WAITING: Final = 10_000
