@@ -33,8 +33,9 @@ from metronome.model import F64, I16, I64, U8, U64, Columns, Folded, Kind, Label
 class Cells:
     """Cells as arrays of one length.
 
-    ``sketches`` and ``members`` are owned by the numbers of the cells.  Until the cells have
-    been brought :func:`together`, all of it may stand in any order and with repeats.
+    ``sketches`` and ``members`` are owned by the numbers of the cells.  Pairs of owner and
+    time may repeat and stand in any order until the cells have been brought
+    :func:`together`.
     """
 
     owners: I64
@@ -88,7 +89,7 @@ def _sketches_of(columns: Columns) -> sketch.Flat:
     samples: F64 = np.asarray(columns.samples.flat, np.float64)
     bins: I16 = np.asarray(columns.bins.flat, np.int16)
     weights = columns.weights.flat if len(columns.weights.ends) else np.ones(len(samples))
-    return sketch.Flat(
+    return sketch.flat(
         np.concatenate((owners_of(columns.samples, rows), owners_of(columns.bins, rows))),
         np.concatenate((sketch.bins_of(samples), bins)),
         np.concatenate((weights, columns.bin_counts.flat)).astype(np.float64),

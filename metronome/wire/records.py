@@ -74,7 +74,8 @@ class Row(NamedTuple):
     high: float
     squares: float
     samples: Sequence[float]
-    """Values of a timer, unweighted; empty for the other kinds."""
+    """Values of a timer, unweighted.  Without any, it counts as d samples of its mean, so
+    that percentiles know of it; empty for the other kinds."""
     hashes: Sequence[int] = ()
     """``hash64`` of each member of a set, in any order; empty for the other kinds."""
 
@@ -92,6 +93,8 @@ def columns_of(rows: Sequence[Row]) -> Columns:
         return Ragged(np.cumsum([len(row) for row in values], dtype=np.uint32), flat(name, joined))
 
     keys = [row.key for row in rows]
+    drawn = [_draw(row) for row in rows]
+    weighted = any(weight != 1 for _, weights in drawn for weight in weights)
     return Columns(
         keys=Ragged(
             np.cumsum([len(key) for key in keys], dtype=np.uint32),
@@ -107,13 +110,20 @@ def columns_of(rows: Sequence[Row]) -> Columns:
         low=flat("low", [row.low for row in rows]),
         high=flat("high", [row.high for row in rows]),
         squares=flat("squares", [row.squares for row in rows]),
-        samples=ragged("samples", [list(row.samples) for row in rows]),
-        weights=ragged("weights", []),
+        samples=ragged("samples", [samples for samples, _ in drawn]),
+        weights=ragged("weights", [weights for _, weights in drawn] if weighted else []),
         bins=ragged("bins", []),
         bin_counts=ragged("bin_counts", []),
         hashes=ragged("hashes", [sorted(set(row.hashes)) for row in rows]),
         registers=ragged("registers", []),
     )
+
+
+def _draw(row: Row) -> tuple[list[float], list[float]]:
+    """The samples of a row and their weights."""
+    if row.kind is Kind.TIMER and not len(row.samples) and row.d > 0:
+        return [row.n / row.d], [row.d]
+    return list(row.samples), [1.0] * len(row.samples)
 
 
 def split(columns: Columns, rows: int = ROWS_PER_RECORD, size: int = RECORD_BYTES // 4) -> list[Columns]:
@@ -224,7 +234,7 @@ def _decode_parts(payload: bytes) -> Parts:
         ids = tuple((_typed(received, int), _text(eid)) for received, eid in _items(header["ids"], list))
     except (TypeError, KeyError) as error:
         raise ValueError(f"the header has the wrong shape: {error}") from error
-    if len(lengths) != len(DTYPES) + len(_RAGGED) or min(lengths) < 0 or rows < 0:
+    if len(lengths) != len(DTYPES) + len(_RAGGED) or min(*lengths, rows) < 0 or max(lengths) > len(payload):
         raise ValueError("the header does not count the arrays of a part")
     offset = begin + len(_padding(begin))
     values: dict[str, Any] = {}

@@ -62,11 +62,10 @@ def test_timer_numbers(case: dict[str, Any]) -> None:
 def test_lines(case: dict[str, Any]) -> None:
     """The same case as columns of a flush gives the paths of statsd's Graphite output."""
     given, period = case["input"], case["flush_interval_ms"] / 1000
+    rules = given.get("histogram") or []
     naming = Naming(
         thresholds=tuple(given["pctThreshold"] or ()),
-        histogram=tuple(
-            HistogramRule(rule["metric"], tuple(limits(rule["bins"]))) for rule in given.get("histogram") or []
-        ),
+        histogram=tuple(HistogramRule(rule["metric"], tuple(limits(rule["bins"]))) for rule in rules),
         calculated=tuple(case.get("calculated_timer_metrics") or ()),
     )
     rows, expected = [], {}
@@ -75,7 +74,8 @@ def test_lines(case: dict[str, Any]) -> None:
         expected[f"stats.counters.{name}.count"] = value
         expected[f"stats.counters.{name}.rate"] = case["expect"]["counter_rates"][name]
     for name, values in given["timers"].items():
-        rows.append(row(name, Kind.TIMER, period, sum(values), given["timer_counters"].get(name, math.nan), values))
+        d = given["timer_counters"].get(name, math.nan)
+        rows.append(row(name, Kind.TIMER, period, sum(values), d, values))
         for stat, value in flat(case["expect"]["timer_data"][name]).items():
             expected[f"stats.timers.{name}.{stat}"] = value
     assert dict(Namer(naming).lines(columns_of(rows))) == expected
