@@ -54,9 +54,10 @@ class Books:
         for tally in on_the_way:
             counts[tally.day, tally.outcome, tally.reason] += tally.number
         counts[day_of(self._now()), "waiting", ""] += self._ledger.waiting(stream)
+        days = {key[0] for key, number in counts.items() if number}
         return {
             "stream": stream,
-            "days": [_day(day, counts) for day in sorted({key[0] for key in counts}, reverse=True)],
+            "days": [_day(day, counts) for day in sorted(days, reverse=True)],
             "rejects": [note._asdict() for note in self._ledger.notes(stream)],
         }
 

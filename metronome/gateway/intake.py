@@ -204,8 +204,7 @@ class Intake:
         done: Deferred[Any] = gatherResults(appends, consumeErrors=True)
         done.addCallbacks(self._synced, self._refused, callbackArgs=(body,), errbackArgs=(body,))
         done.addCallback(lambda _: gatherResults(earlier, consumeErrors=True))
-        done.addErrback(_first_failure)
-        done.addCallback(lambda _: self._verdict(body))
+        done.addCallbacks(self._verdict, self._no_verdict, callbackArgs=(body,), errbackArgs=(body,))
         return done
 
     def _synced(self, _: object, body: _Body) -> None:
@@ -215,9 +214,7 @@ class Intake:
 
     def _refused(self, failure: Failure, body: _Body) -> Failure:
         failure = _first_failure(failure)
-        error = failure.value
-        reason = error.reason if isinstance(error, JournalUnavailable) else "journal_unwritable"
-        self._ledger.shed_waiting(body.stream, reason, body.size)
+        self._ledger.shed_waiting(body.stream, _reason(failure), body.size)
         for eid in body.eids:
             self._unsure.pop((body.stream, eid), None)
             self._duplicates.forget(body.stream, eid)
@@ -225,10 +222,15 @@ class Intake:
         body.synced.errback(failure)
         return failure
 
-    def _verdict(self, body: _Body) -> TickVerdict:
-        duplicates = len(body.duplicate_events) + len(body.duplicate_rows)
-        self._ledger.filtered(body.stream, body.source, "duplicate", duplicates)
+    def _verdict(self, _: object, body: _Body) -> TickVerdict:
+        self._ledger.filtered(body.stream, body.source, "duplicate", body.duplicates)
         return TickVerdict(body.duplicate_events, body.duplicate_rows)
+
+    def _no_verdict(self, failure: Failure, body: _Body) -> Failure:
+        """The body was refused, or the first one of a duplicate was: all of it may come again."""
+        failure = _first_failure(failure)
+        self._ledger.shed(body.stream, body.source, _reason(failure), body.duplicates)
+        return failure
 
 
 class _Body:
@@ -249,10 +251,15 @@ class _Body:
     def size(self) -> int:
         return len(self.events) + len(self.rows)
 
+    @property
+    def duplicates(self) -> int:
+        return len(self.duplicate_events) + len(self.duplicate_rows)
+
 
 def _expected(failure: Failure) -> None:
     """The journal refused, and what it refused was counted as shed."""
-    failure.trap(JournalUnavailable)
+    if not isinstance(failure.value, JournalUnavailable):
+        failure.raiseException()
 
 
 def _after(first: Deferred[None]) -> Deferred[None]:
@@ -269,6 +276,12 @@ def _after(first: Deferred[None]) -> Deferred[None]:
 
     first.addCallbacks(passed, failed)
     return follower
+
+
+def _reason(failure: Failure) -> str:
+    """The shed reason of a refused append."""
+    error = failure.value
+    return error.reason if isinstance(error, JournalUnavailable) else "journal_unwritable"
 
 
 def _first_failure(failure: Failure) -> Failure:

@@ -1,0 +1,81 @@
+"""An inlet keeps the books of what it feeds, and shows it to whoever watches."""
+
+from __future__ import annotations
+
+import socket
+
+from metronome.kernel.interface import Dialect
+from metronome.model import EventSelection
+from tests.gateway.kit import Kit
+
+
+def test_each_source_has_its_own_numbers() -> None:
+    """Two receivers that feed one table are told apart in the books."""
+    kit = Kit()
+    udp = kit.intake.inlet("udp", "main", Dialect())
+    tcp = kit.intake.inlet("tcp", "main", Dialect())
+    udp.statsd(b"a:1|c\nb:2|g\nbad")
+    tcp.statsd(b"a:1|c")
+    tcp.reject("line_too_long", b"aaaa", "10.0.0.1")
+    tcp.shed("too_many_connections", 1)
+    value = kit.telemetry.value
+    assert value("metronome_received_total", stream="main", source="udp") == 3
+    assert value("metronome_received_total", stream="main", source="tcp") == 3
+    assert value("metronome_lines_total", source="udp") == 3
+    rejected = {"stream": "main", "source": "udp", "reason": "malformed_line"}
+    assert value("metronome_rejected_total", **rejected) == 1
+    assert kit.received() == kit.accounted() == 6
+
+
+def test_datagrams_are_drained_and_counted() -> None:
+    """Everything that waits in the socket is folded in one call."""
+    kit = Kit()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
+        ours.setblocking(False)
+        for n in range(5):
+            theirs.send(b"hits:%d|c" % n)
+        inlet = kit.intake.inlet("unixgram", "main", Dialect())
+        assert inlet.drain(ours.fileno(), 100) == 5
+        assert inlet.drain(ours.fileno(), 100) == 0
+    assert kit.telemetry.value("metronome_datagrams_total", source="unixgram") == 5
+    assert kit.received() == kit.accounted() == 5
+
+
+def test_events_in_datagrams_become_events() -> None:
+    """A DogStatsD event among samples is journalled and readable; a bad one is rejected."""
+    kit = Kit()
+    inlet = kit.intake.inlet("udp", "main", Dialect())
+    inlet.statsd(b"_e{6,4}:deploy|done|#env:prod\nhits:1|c\n_sc|db|7", "10.0.0.1")
+    kit.settle()
+    (event,) = kit.wait(kit.reader.events(EventSelection("main")))
+    assert event["labels"] == {"title": "deploy", "env": "prod"}
+    assert [note.reason for note in kit.ledger.notes("main")] == ["bad_event"]
+    assert kit.received() == kit.accounted() == 3
+
+
+def test_watchers_see_blocks_until_they_leave() -> None:
+    """A tap is shown every block of lines while it is there."""
+    kit = Kit()
+    inlet = kit.intake.inlet("udp", "main", Dialect())
+    seen: list[tuple[str, str, bytes]] = []
+
+    def watch(stream: str, source: str, block: bytes) -> None:
+        seen.append((stream, source, block))
+
+    assert not inlet.watched
+    kit.intake.tap(watch)
+    assert inlet.watched
+    inlet.statsd(b"a:1|c")
+    inlet.graphite(b"b 2 3\n")
+    kit.intake.untap(watch)
+    inlet.statsd(b"c:1|c")
+    assert seen == [("main", "udp", b"a:1|c"), ("main", "udp", b"b 2 3\n")]
+
+
+def test_drops_of_the_kernel_stand_outside_the_books() -> None:
+    """Nobody knows what was in them: they are counted as datagrams."""
+    kit = Kit()
+    kit.intake.inlet("udp", "main", Dialect()).kernel_dropped(3)
+    assert kit.telemetry.value("metronome_datagrams_dropped_total", source="udp", reason="kernel") == 3
+    assert kit.received() == kit.accounted() == 0
