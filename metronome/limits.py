@@ -23,6 +23,11 @@ DATAGRAM_BYTES: Final = 65535
 """Longest UDP payload; a datagram that fills the buffer was cut and is counted."""
 NUMBER_BYTES: Final = 512
 """Longest decimal that is read: the smallest double written out in full has 330 digits."""
+DATAGRAMS_PER_TURN: Final = 1024
+"""Datagrams read in one turn of the reactor, so that a flood leaves time for flushes."""
+RECEIVE_BUFFER: Final = 8 << 20
+"""Receive buffer asked for: about 10,000 small datagrams (Linux counts 768 bytes for each),
+more than arrive while a flush holds the reactor for 20 ms."""
 EXCERPT_BYTES: Final = 160
 """How much of a rejected line is kept: enough to recognise the sender."""
 REJECTS_KEPT: Final = 1000
@@ -63,7 +68,7 @@ RECORD_BYTES: Final = 16 << 20
 GROUP_WAIT: Final = 0.01
 """Longest time that the first waiting record waits for company before the fsync starts."""
 GROUP_SHARE: Final = 0.25
-"""And at most this share of what the last group took; see journal/journal.py."""
+"""And at most this share of what the last group took; see journal/company.py."""
 GROUP_BYTES: Final = 8 << 20
 """How much one write and fsync takes at most; what waits beyond goes into the next."""
 PROBE_BYTES: Final = 64 << 10
@@ -96,8 +101,8 @@ CARBON_STALL: Final = 300.0
 """A carbon that takes nothing for this long is dropped; a full cache pauses it for minutes."""
 CARBON_GOODBYE: Final = 2.0
 """At stop, how long carbon has to take what was written; within ``STOP_SECONDS``."""
-CARBON_CHUNK_POINTS: Final = 1000
-"""Points written at once: about a millisecond of the reactor and 60 kB."""
+CARBON_CHUNK_LINES: Final = 500
+"""Lines written at once: a millisecond of the reactor (four for timers) and 30 kB."""
 IDLE_SERIES: Final = 250_000
 """Idle series whose value the converter repeats; beyond that the longest idle are forgotten."""
 IDLE_SECONDS: Final = 86400
@@ -140,6 +145,8 @@ STREAM_IDLE: Final = 3600
 SERIES_PER_ANSWER: Final = 100_000
 POINTS_PER_ANSWER: Final = 2_000_000
 """Beyond these an answer is refused as too expensive rather than cut silently."""
+BINS_PER_ANSWER: Final = 4 * POINTS_PER_ANSWER
+"""Sketch bins, and as many set members, that a store's answer may carry: 100 MB of them."""
 TOCK_ROWS: Final = 50
 """Default number of referers and formats in a tock, as research/analytics.md 8.2."""
 
