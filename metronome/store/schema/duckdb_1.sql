@@ -45,8 +45,8 @@ CREATE TABLE parts (
     registers UTINYINT[]
 );
 
--- Texts that are absent are empty; labels is a JSON object or empty; rest is JSON of
--- everything that has no column or that the columns cannot tell from its absence.
+-- What an event lacks is empty, received -1; labels is a JSON object; rest is JSON of
+-- everything that has no column of its own, and of texts that are there and empty.
 CREATE TABLE events (
     stream INTEGER NOT NULL,
     time BIGINT NOT NULL,

@@ -1,0 +1,265 @@
+"""The embedded store: one DuckDB file, used by one thread.
+
+- Everything happens on one worker, one job after another: DuckDB's own threads do the heavy
+  part of a job.  Jobs are small (a batch, an answer within its limits, one chunk of the
+  ladder), so reading and writing wait for each other's job in hand only.
+- A commit is durable: DuckDB's write-ahead log is synced.  After kill -9 the file opens with
+  every committed batch, and a batch that was not is written again from the journal.
+- When DuckDB fails in a way that is not the question's fault (disk full, damage), the
+  connection is closed and the next job opens it again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
+
+import duckdb
+from twisted.internet.defer import Deferred, inlineCallbacks, succeed
+
+from metronome.errors import ClientError, StoreUnavailable
+from metronome.limits import STORE_MEMORY
+from metronome.model import Batch, Event, EventSelection, Found, Selection
+from metronome.store import duckdb_events, duckdb_read
+from metronome.store.duckdb_expire import Chunk, chunks_due, delete_old, tidy
+from metronome.store.duckdb_file import IN_MEMORY, Connection, Settings, open_file
+from metronome.store.duckdb_write import Writer
+from metronome.store.interface import Counted, Fetched, Health, Retention
+from metronome.threads.interface import Worker
+
+SCHEME = "duckdb"
+FILE = "metronome.duckdb"
+THREADS: Final = 2
+"""DuckDB's own.  More make a question faster and a busy gateway's neighbours slower."""
+
+_THE_DISKS_FAULT: Final = (
+    duckdb.IOException,
+    duckdb.FatalException,
+    duckdb.InternalException,
+    duckdb.TransactionException,
+    duckdb.ConnectionException,
+    duckdb.SerializationException,
+)
+
+Result = TypeVar("Result")
+
+
+def open_store(
+    url: str, *, data_dir: Path, worker: Worker, memory_limit: int = STORE_MEMORY, **others: object
+) -> DuckdbStore:
+    """The store of ``duckdb:PATH``; no path means a file in the data directory."""
+    path = url.partition(":")[2] or str(data_dir / FILE)
+    threads = min(THREADS, os.cpu_count() or 1)
+    return DuckdbStore(path, Settings(memory_limit, threads, str(data_dir / "duckdb-spill")), worker)
+
+
+class _Open(NamedTuple):
+    """An open database and what is remembered of it."""
+
+    connection: Connection
+    writer: Writer
+
+
+class DuckdbStore:
+    """A ``Store`` in a DuckDB file."""
+
+    def __init__(self, path: str, settings: Settings, worker: Worker):
+        self._path = path
+        self._settings = settings
+        self._worker = worker
+        self._open: _Open | None = None
+        self._trouble = "not started"
+        self._stopping = False
+
+    def start(self) -> Deferred[None]:
+        """See ``Store.start``."""
+        return self._do(lambda _: None)
+
+    def stop(self) -> Deferred[None]:
+        """Finish what is queued, write the log into the file and close it.
+
+        A round of ``expire`` ends after the chunk in hand.
+        """
+        self._stopping = True
+        return self._worker.do(self._close).addBoth(self._after_close)
+
+    def write(self, batch: Batch) -> Deferred[None]:
+        """See ``Store.write``."""
+        return self._do(lambda database: database.writer.write(batch), changes=True)
+
+    # --- reading -----------------------------------------------------------------------------
+
+    def applied(self) -> Deferred[dict[str, int]]:
+        """See ``Store.applied``."""
+        return self._do(lambda database: dict(database.writer.applied))
+
+    def find(self, selection: Selection) -> Deferred[list[Found]]:
+        """See ``Store.find``."""
+
+        def job(database: _Open) -> list[Found]:
+            stream = database.writer.streams.get(selection.stream)
+            return [] if stream is None else duckdb_read.find(database.connection, stream, selection)
+
+        return self._do(job)
+
+    def fetch(
+        self,
+        selection: Selection,
+        step: int,
+        by: tuple[str, ...] | None,
+        *,
+        sketches: bool = False,
+        members: bool = False,
+    ) -> Deferred[Fetched]:
+        """See ``Store.fetch``."""
+
+        def job(database: _Open) -> Fetched:
+            writer = database.writer
+            applied = dict(writer.applied)
+            stream = writer.streams.get(selection.stream)
+            if stream is None:
+                return Fetched([], applied)
+            question = duckdb_read.Question(stream, selection, step, by, writer.ranks)
+            groups = duckdb_read.fetch(database.connection, question, sketches=sketches, members=members)
+            return Fetched(groups, applied)
+
+        return self._do(job)
+
+    def events(self, selection: EventSelection) -> Deferred[list[Event]]:
+        """See ``Store.events``."""
+
+        def job(database: _Open) -> list[Event]:
+            stream = database.writer.streams.get(selection.stream)
+            return [] if stream is None else duckdb_events.newest(database.connection, stream, selection)
+
+        return self._do(job)
+
+    def count(self, selection: EventSelection, by: tuple[str, ...]) -> Deferred[Counted]:
+        """See ``Store.count``."""
+
+        def job(database: _Open) -> Counted:
+            applied = dict(database.writer.applied)
+            stream = database.writer.streams.get(selection.stream)
+            if stream is None:
+                return Counted({}, applied)
+            return Counted(duckdb_events.counts(database.connection, stream, selection, by), applied)
+
+        return self._do(job)
+
+    def recent_ids(self, since: int) -> Deferred[list[tuple[int, str]]]:
+        """See ``Store.recent_ids``."""
+        sql = (
+            "SELECT received, name || chr(0) || eid FROM eids JOIN streams USING (stream) "
+            "WHERE received >= ? ORDER BY ALL"
+        )
+        return self._do(lambda database: database.connection.execute(sql, [since]).fetchall())
+
+    def tallies(self, stream: str) -> Deferred[list[tuple[str, str, str, str, int]]]:
+        """See ``Store.tallies``."""
+        sql = (
+            "SELECT day, source, outcome, reason, sum(number)::BIGINT FROM tallies "
+            "JOIN streams USING (stream) WHERE name = ? GROUP BY ALL ORDER BY ALL"
+        )
+        return self._do(lambda database: database.connection.execute(sql, [stream]).fetchall())
+
+    # --- keeping -----------------------------------------------------------------------------
+
+    @inlineCallbacks
+    def expire(
+        self, now: int, retention: dict[str, Retention]
+    ) -> Generator[Deferred[Any], Any, dict[str, int]]:
+        """See ``Store.expire``.  Each chunk is a job of its own, so that others come in between."""
+        done: dict[str, int] = yield self._do(
+            lambda database: delete_old(database.writer, now, retention), changes=True
+        )
+        chunks: list[Chunk] = yield self._do(lambda database: chunks_due(database.writer, now, retention))
+        for chunk in chunks:
+            if self._stopping:
+                return done
+            done["merged"] += yield self._do(partial(_merge, chunk), changes=True)
+        if any(done.values()):
+            yield self._do(lambda database: tidy(database.writer), changes=True)
+        return done
+
+    def forget(self, stream: str) -> Deferred[None]:
+        """See ``Store.forget``."""
+        return self._do(lambda database: database.writer.forget(stream), changes=True)
+
+    def health(self) -> Deferred[Health]:
+        """See ``Store.health``: how the last job went."""
+        return succeed(Health("away", self._trouble) if self._trouble else Health("ok"))
+
+    def statistics(self) -> dict[str, float]:
+        """See ``Store.statistics``."""
+        numbers = {"bytes": 0.0}
+        if self._path != IN_MEMORY:
+            for name in (self._path, f"{self._path}.wal"):
+                if os.path.exists(name):
+                    numbers["bytes"] += os.stat(name).st_size
+        database = self._open
+        if database is not None:
+            numbers["series"] = float(database.writer.series)
+            numbers["parts"] = float(database.writer.parts)
+        return numbers
+
+    # --- on the worker -----------------------------------------------------------------------
+
+    def _do(self, job: Callable[[_Open], Result], *, changes: bool = False) -> Deferred[Result]:
+        return self._worker.do(lambda: self._run(job, changes))
+
+    def _run(self, job: Callable[[_Open], Result], changes: bool) -> Result:
+        """Do a job on the database, opened if need be, and sort out how it failed."""
+        try:
+            database = self._open or self._connect()
+            result = job(database)
+        except _THE_DISKS_FAULT as error:
+            self._fail(error)
+            raise StoreUnavailable(str(error)) from error
+        except duckdb.OutOfMemoryException as error:
+            if changes:
+                self._fail(error)
+                raise StoreUnavailable(str(error)) from error
+            text = "the answer needs more memory than it may have"
+            raise ClientError("too_expensive", 413, text) from error
+        except duckdb.Error as error:
+            if changes:
+                self._fail(error)
+            raise
+        self._trouble = ""
+        return result
+
+    def _connect(self) -> _Open:
+        connection = open_file(self._path, self._settings)
+        self._open = _Open(connection, Writer(connection))
+        return self._open
+
+    def _fail(self, error: duckdb.Error) -> None:
+        """Let the database go: what is remembered of it may be wrong now."""
+        self._trouble = str(error)
+        database, self._open = self._open, None
+        if database is None:
+            return
+        if self._path == IN_MEMORY:
+            # There is nothing to open again.  Only what is remembered is made anew.
+            self._open = _Open(database.connection, Writer(database.connection))
+        else:
+            database.connection.close()
+
+    def _close(self) -> None:
+        database, self._open = self._open, None
+        self._trouble = "stopped"
+        if database is not None:
+            try:
+                database.connection.execute("CHECKPOINT")
+            finally:
+                database.connection.close()
+
+    def _after_close(self, result: Any) -> Deferred[Any]:
+        return self._worker.stop().addCallback(lambda _: result)
+
+
+def _merge(chunk: Chunk, database: _Open) -> int:
+    return chunk.merge(database.writer)

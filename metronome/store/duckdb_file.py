@@ -1,0 +1,200 @@
+"""Opening, creating and upgrading the DuckDB file.
+
+Rules:
+
+- A new database is made under a temporary name and renamed once it is complete, so that a
+  half-made file is never mistaken for a store.
+- ``schema/duckdb_N.sql`` takes a database from version N - 1 to N, in one transaction that
+  also writes the number.  Before the first step of an upgrade the file is copied to
+  ``NAME.version-N.backup``.
+- A file of a newer version is refused: a downgrade would have to guess.
+- DuckDB may load and fetch nothing by itself: no extensions, no files but its own, and its
+  settings are locked once it is open.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from metronome.errors import ConfigError
+
+SCHEMA: Final = Path(__file__).parent / "schema"
+IN_MEMORY: Final = ":memory:"
+
+Connection = duckdb.DuckDBPyConnection
+Arrays = Mapping[str, Any]
+"""Numpy columns of one length by name: what DuckDB reads as a table without a copy."""
+
+
+class Settings(NamedTuple):
+    """What DuckDB may use: bytes of memory, threads, and a folder to spill to."""
+
+    memory_limit: int
+    threads: int
+    spill: str
+
+
+def open_file(path: str, settings: Settings, schema: Path = SCHEMA) -> Connection:
+    """Open a store's database, made or upgraded where needed.
+
+    ``path`` may be ``:memory:``.  ``ConfigError`` when the file is no store of ours or of a
+    newer version; DuckDB's own errors for what the disk refuses.
+    """
+    steps = steps_in(schema)
+    if path == IN_MEMORY:
+        connection = _connect(path, settings)
+        _climb(connection, 0, steps)
+        return connection
+    if not os.path.exists(path):
+        _create(path, settings, steps)
+    connection = _connect(path, settings)
+    try:
+        version = _version(connection, path)
+        if version > len(steps):
+            raise ConfigError(
+                f"store: {path} has version {version}, this Metronome knows up to {len(steps)}; "
+                "run the version that wrote it, or a newer one"
+            )
+        if version == len(steps):
+            return connection
+    except BaseException:
+        connection.close()
+        raise
+    return _upgrade(connection, path, settings, version, steps)
+
+
+def steps_in(schema: Path) -> list[str]:
+    """The SQL that takes a database from version 0 to 1, from 1 to 2, and so on."""
+    number, steps = 1, []
+    while (file := schema / f"duckdb_{number}.sql").exists():
+        steps.append(file.read_text(encoding="utf-8"))
+        number += 1
+    return steps
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """All or nothing: committed at the end of the block, rolled back when it raises."""
+    connection.begin()
+    try:
+        yield
+        connection.commit()
+    except BaseException as error:
+        # After some failures the transaction is over already, or the database is.
+        try:
+            connection.rollback()
+        except duckdb.Error as second:
+            error.add_note(f"and the roll-back: {second}")
+        raise
+
+
+@contextmanager
+def tables(connection: Connection, **arrays: Arrays) -> Iterator[None]:
+    """Within the block, SQL reads the arrays as tables of these names."""
+    for name, columns in arrays.items():
+        connection.register(name, columns)
+    try:
+        yield
+    finally:
+        for name in arrays:
+            connection.unregister(name)
+
+
+def texts(values: Sequence[str]) -> npt.NDArray[Any]:
+    """Texts as an array that DuckDB reads."""
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
+
+
+def scalar(connection: Connection, sql: str) -> int:
+    """The one number that a query answers."""
+    row = connection.execute(sql).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _connect(path: str, settings: Settings) -> Connection:
+    connection = duckdb.connect(
+        path,
+        config={
+            "memory_limit": f"{settings.memory_limit // 1_000_000}MB",
+            "threads": settings.threads,
+            "temp_directory": settings.spill,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "allow_community_extensions": False,
+        },
+    )
+    # Once the folder to spill to is set, and in this order.
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def _create(path: str, settings: Settings, steps: list[str]) -> None:
+    making = f"{path}.making"
+    for leftover in (making, f"{making}.wal", f"{path}.wal"):
+        Path(leftover).unlink(missing_ok=True)
+    connection = _connect(making, settings)
+    try:
+        _climb(connection, 0, steps)
+        connection.execute("CHECKPOINT")
+    finally:
+        connection.close()
+    os.rename(making, path)
+    _sync_folder(path)
+
+
+def _version(connection: Connection, path: str) -> int:
+    try:
+        row = connection.execute("SELECT number FROM version").fetchone()
+    except duckdb.CatalogException:
+        row = None
+    if row is None:
+        raise ConfigError(f"store: {path} is a database, but not one of Metronome")
+    return int(row[0])
+
+
+def _upgrade(
+    connection: Connection, path: str, settings: Settings, version: int, steps: list[str]
+) -> Connection:
+    try:
+        connection.execute("CHECKPOINT")
+    finally:
+        connection.close()
+    backup = f"{path}.version-{version}.backup"
+    shutil.copyfile(path, f"{backup}.making")
+    os.rename(f"{backup}.making", backup)
+    connection = _connect(path, settings)
+    try:
+        _climb(connection, version, steps)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _climb(connection: Connection, version: int, steps: list[str]) -> None:
+    for number, sql in enumerate(steps[version:], version + 1):
+        with transaction(connection):
+            connection.execute(sql)
+            connection.execute("UPDATE version SET number = ?", [number])
+
+
+def _sync_folder(path: str) -> None:
+    """Make a rename in the folder of ``path`` durable."""
+    folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,318 @@
+"""Batches to rows: series are given small numbers, samples become bins, columns go in whole.
+
+Everything that a batch adds and the new applied position are one transaction.  Columns are
+handed to DuckDB as numpy arrays, which it reads where they lie; lists are put together from
+flat arrays by SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from metronome.errors import StoreRejected
+from metronome.fold.cells import Cells, cells_of
+from metronome.fold.columns import join
+from metronome.model import I64, U64, Batch, Columns, Events, Kind, Parts, Record
+from metronome.store.admission import flaw, stored_lines
+from metronome.store.duckdb_events import INSERT_EVENTS, columns_of_events, received
+from metronome.store.duckdb_file import Arrays, Connection, scalar, tables, texts, transaction
+
+I32 = npt.NDArray[np.int32]
+
+_INSERT_SERIES = """
+INSERT INTO series
+SELECT sid, stream, id, key, kind, words[1], map(words[2:-:2], words[3:-:2])
+FROM (SELECT *, string_split(key[2:], chr(0)) AS words FROM new_series)
+ORDER BY sid
+"""
+_INSERT_PARTS = """
+INSERT INTO parts
+SELECT stream, sid, time, period, count, n, d, nullif(low, n), nullif(high, n), squares,
+       $gateway, position, $step, {lists}
+FROM new_parts {joins}
+ORDER BY row
+"""
+_NO_LISTS = {"bins": "NULL, NULL", "hashes": "NULL", "registers": "NULL"}
+_LISTS = {
+    "bins": "sketches.bins, sketches.counts",
+    "hashes": "members.hashes",
+    "registers": "dense.registers",
+}
+_JOINS = {
+    "bins": """LEFT JOIN (
+        SELECT row, list(bin ORDER BY bin) AS bins, list(count ORDER BY bin) AS counts
+        FROM new_bins GROUP BY row) AS sketches USING (row)""",
+    "hashes": """LEFT JOIN (
+        SELECT row, list(hash ORDER BY hash) AS hashes
+        FROM new_hashes GROUP BY row) AS members USING (row)""",
+    "registers": """LEFT JOIN (
+        SELECT row, list(rank ORDER BY number) AS registers
+        FROM new_registers GROUP BY row) AS dense USING (row)""",
+}
+
+
+class Known(NamedTuple):
+    """Series of one stream: their ids, ascending, and the number of each."""
+
+    ids: U64
+    sids: I32
+
+
+class Writer:
+    """Writes to an open database, and remembers of it what every write needs.
+
+    That is 12 bytes for each series.  After a failed write the memory may be ahead of the
+    file: make a new one.
+    """
+
+    def __init__(self, connection: Connection):
+        self.connection = connection
+        self.applied: dict[str, int] = {}
+        self._gateways: dict[str, int] = {}
+        for gateway, name, applied in connection.execute("FROM gateways").fetchall():
+            self.applied[name] = applied
+            self._gateways[name] = gateway
+        self.streams: dict[str, int] = dict(
+            connection.execute("SELECT name, stream FROM streams").fetchall()
+        )
+        self.ranks = ranks(self._gateways)
+        self._known: dict[int, Known] = {}
+        self._next_sid = 0
+        self.load_series()
+        self.parts: int = scalar(connection, "SELECT count(*) FROM parts")
+
+    @property
+    def series(self) -> int:
+        """How many series there are."""
+        return sum(len(known.ids) for known in self._known.values())
+
+    def load_series(self) -> None:
+        """Read anew which series there are."""
+        self._next_sid = scalar(self.connection, "SELECT coalesce(max(sid) + 1, 1) FROM series")
+        self._known = {}
+        for stream in self.streams.values():
+            rows = self.connection.execute(
+                "SELECT id, sid FROM series WHERE stream = ? ORDER BY id", [stream]
+            ).fetchnumpy()
+            self._known[stream] = Known(rows["id"], rows["sid"])
+
+    def write(self, batch: Batch) -> None:
+        """Apply a batch; ``StoreRejected`` when parts of it were left out."""
+        begin = self.applied.get(batch.gateway, 0)
+        if batch.end <= begin:
+            return
+        fresh = [record for record in batch.records if record.position >= begin]
+        flaws = [(record, text) for record in fresh if (text := self._flaw(record))]
+        refused = {id(record) for record, _ in flaws}
+        taken = [record for record in fresh if id(record) not in refused]
+        with transaction(self.connection):
+            gateway = self._gateway(batch.gateway)
+            rows = self._write_parts(gateway, taken)
+            self._write_events(gateway, taken)
+            self._write_eids(taken)
+            self._write_books(taken)
+            self.connection.execute(
+                "UPDATE gateways SET applied = ? WHERE gateway = ?", [batch.end, gateway]
+            )
+        self.applied[batch.gateway] = batch.end
+        self.parts += rows
+        if flaws:
+            raise StoreRejected(list(flaws))
+
+    def forget(self, stream: str) -> None:
+        """Delete everything of a stream."""
+        number = self.streams.pop(stream, None)
+        if number is None:
+            return
+        with transaction(self.connection):
+            for table in ("parts", "series", "events", "eids", "tallies", "streams"):
+                self.connection.execute(f"DELETE FROM {table} WHERE stream = ?", [number])
+        del self._known[number]
+        self.parts = scalar(self.connection, "SELECT count(*) FROM parts")
+
+    # --- small numbers for long names ----------------------------------------------------------
+
+    def _flaw(self, record: Record) -> str:
+        """As ``admission.flaw``, reading only the keys of series that are new."""
+        if not isinstance(record.content, Parts):
+            return flaw(record)
+        ids, first = np.unique(record.content.columns.ids, return_index=True)
+        known = self._known.get(self.streams.get(record.content.stream, 0))
+        new = np.ones(len(ids), bool) if known is None else _numbers(known, ids) == 0
+        return flaw(record, first[new].tolist())
+
+    def _gateway(self, name: str) -> int:
+        if name not in self._gateways:
+            number = 1 + max(self._gateways.values(), default=0)
+            self.connection.execute("INSERT INTO gateways VALUES (?, ?, 0)", [number, name])
+            self._gateways[name] = number
+            self.ranks = ranks(self._gateways)
+        return self._gateways[name]
+
+    def _stream(self, name: str) -> int:
+        if name not in self.streams:
+            number = 1 + max(self.streams.values(), default=0)
+            self.connection.execute("INSERT INTO streams VALUES (?, ?)", [number, name])
+            self.streams[name] = number
+            self._known[number] = Known(np.empty(0, np.uint64), np.empty(0, np.int32))
+        return self.streams[name]
+
+    def _sids(self, stream: int, columns: Columns) -> I32:
+        """The number of each row's series; series that are new get one."""
+        ids, first, place = np.unique(columns.ids, return_index=True, return_inverse=True)
+        known = self._known[stream]
+        numbers = _numbers(known, ids)
+        new = np.flatnonzero(numbers == 0)
+        if len(new):
+            numbers[new] = np.arange(self._next_sid, self._next_sid + len(new))
+            self._next_sid += len(new)
+            keys = [columns.key(row).decode() for row in first[new].tolist()]
+            self._insert(
+                _INSERT_SERIES,
+                new_series={
+                    "sid": numbers[new],
+                    "stream": np.full(len(new), stream, np.int32),
+                    "id": ids[new],
+                    "key": texts(keys),
+                    "kind": columns.kinds[first[new]],
+                },
+            )
+            places = np.searchsorted(known.ids, ids[new])
+            self._known[stream] = Known(
+                np.insert(known.ids, places, ids[new]), np.insert(known.sids, places, numbers[new])
+            )
+        return numbers[place]
+
+    # --- the tables ------------------------------------------------------------------------------
+
+    def _write_parts(self, gateway: int, taken: Sequence[Record]) -> int:
+        pieces, sids, streams, positions = [], [], [], []
+        for position, parts in _contents(taken, Parts):
+            columns, stream = parts.columns, self._stream(parts.stream)
+            rows = len(columns)
+            pieces.append(columns)
+            sids.append(self._sids(stream, columns))
+            streams.append(np.full(rows, stream, np.int32))
+            positions.append(np.arange(position, position + rows, dtype=np.int64))
+        columns = join(pieces)
+        if not len(columns):
+            return 0
+        sid = np.concatenate(sids)
+        # Rows of one series side by side compress better and are found faster.
+        order = np.lexsort((columns.times, sid))
+        row = np.empty(len(order), np.int64)
+        row[order] = np.arange(len(order))
+        cells = cells_of(columns, sid.astype(np.int64), columns.times, sketches=True)
+        plain: dict[str, npt.NDArray[Any]] = {
+            "row": np.arange(len(order)),
+            "stream": np.concatenate(streams)[order],
+            "sid": sid[order],
+            "time": columns.times[order],
+            "period": columns.periods[order],
+            "count": columns.counts[order],
+            "n": columns.n[order],
+            "d": columns.d[order],
+            "low": columns.low[order],
+            "high": columns.high[order],
+            "squares": columns.squares[order],
+            "position": np.where(columns.kinds == Kind.GAUGE, np.concatenate(positions), 0)[order],
+        }
+        self.insert_parts(plain, lists_of(cells, row), gateway, 0)
+        return len(order)
+
+    def insert_parts(self, plain: Arrays, lists: Mapping[str, Arrays], gateway: int, step: int) -> None:
+        """Insert rows of parts, merged to ``step`` seconds; the lists say their row's number
+        and a value each."""
+        filled = {name: arrays for name, arrays in lists.items() if len(arrays["row"])}
+        sql = _INSERT_PARTS.format(
+            lists=", ".join((_LISTS if name in filled else _NO_LISTS)[name] for name in _LISTS),
+            joins=" ".join(_JOINS[name] for name in filled),
+        )
+        views = {f"new_{name}": arrays for name, arrays in filled.items()}
+        self._insert(sql, {"gateway": gateway, "step": step}, new_parts=plain, **views)
+
+    def _write_events(self, gateway: int, taken: Sequence[Record]) -> None:
+        rows = [
+            (self._stream(events.stream), position + index, event)
+            for position, events in _contents(taken, Events)
+            for index, event in enumerate(events.events)
+        ]
+        if not rows:
+            return
+        rows.sort(key=lambda row: (row[0], row[2]["time"]))
+        arrays = {
+            "stream": np.array([stream for stream, _, _ in rows], np.int32),
+            "position": np.array([position for _, position, _ in rows], np.int64),
+            **columns_of_events([event for _, _, event in rows]),
+        }
+        self._insert(INSERT_EVENTS, {"gateway": gateway}, new_events=arrays)
+
+    def _write_eids(self, taken: Sequence[Record]) -> None:
+        rows = [
+            (self._stream(parts.stream), moment, eid)
+            for _, parts in _contents(taken, Parts)
+            for moment, eid in parts.ids
+        ]
+        rows += [
+            (self._stream(events.stream), received(event), event["eid"])
+            for _, events in _contents(taken, Events)
+            for event in events.events
+            if event.get("eid")
+        ]
+        if rows:
+            self._insert(
+                "INSERT INTO eids SELECT stream, received, eid FROM new_eids",
+                new_eids={
+                    "stream": np.array([row[0] for row in rows], np.int32),
+                    "received": np.array([row[1] for row in rows], np.int64),
+                    "eid": texts([row[2] for row in rows]),
+                },
+            )
+
+    def _write_books(self, taken: Sequence[Record]) -> None:
+        lines = [(self._stream(tally.stream), *tally[1:]) for tally in stored_lines(taken)]
+        if lines:
+            self.connection.executemany("INSERT INTO tallies VALUES (?, ?, ?, ?, ?, ?)", lines)
+
+    def _insert(self, sql: str, values: dict[str, int] | None = None, **views: Arrays) -> None:
+        """Run an INSERT that reads the arrays as tables."""
+        with tables(self.connection, **views):
+            self.connection.execute(sql, values or {})
+
+
+def lists_of(cells: Cells, row: I64) -> dict[str, Arrays]:
+    """What cells hold beside numbers, flat; ``row`` is the number that each cell is given."""
+    bins, members = cells.sketches, cells.members
+    width = members.registers.shape[1]
+    return {
+        "bins": {"row": row[bins.owners], "bin": bins.bins, "count": bins.counts},
+        "hashes": {"row": row[members.owners], "hash": members.hashes},
+        "registers": {
+            "row": np.repeat(row[members.register_owners], width),
+            "number": np.tile(np.arange(width), len(members.register_owners)),
+            "rank": members.registers.reshape(-1),
+        },
+    }
+
+
+def ranks(gateways: Mapping[str, int]) -> list[int]:
+    """The place of each gateway in the order of names, by number; nobody's (0) is before all."""
+    places = {number: place for place, (_, number) in enumerate(sorted(gateways.items()), 1)}
+    return [0, *(places[number] for number in sorted(places))]
+
+
+def _contents(taken: Iterable[Record], kind: type[Any]) -> Iterable[tuple[int, Any]]:
+    return ((record.position, record.content) for record in taken if isinstance(record.content, kind))
+
+
+def _numbers(known: Known, ids: U64) -> I32:
+    """The number of each id; 0 where it is not known."""
+    if not len(known.ids):
+        return np.zeros(len(ids), np.int32)
+    places = np.minimum(np.searchsorted(known.ids, ids), len(known.ids) - 1)
+    numbers: I32 = np.where(known.ids[places] == ids, known.sids[places], 0).astype(np.int32)
+    return numbers
