@@ -150,6 +150,12 @@ BINS_PER_ANSWER: Final = 4 * POINTS_PER_ANSWER
 TOCK_ROWS: Final = 50
 """Default number of referers and formats in a tock, as research/analytics.md 8.2."""
 
+# --- stores ------------------------------------------------------------------------------
+STORE_MEMORY: Final = 512_000_000
+"""What DuckDB may use for its blocks and its questions; its own default is 80 % of the machine."""
+MERGE_ROWS: Final = 1_000_000
+"""Rows of parts that one step of the down-sampling ladder merges: about a second's work."""
+
 # --- time --------------------------------------------------------------------------------
 STOP_SECONDS: Final = 10
 """SIGTERM to exit."""
