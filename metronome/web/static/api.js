@@ -23,9 +23,8 @@ const SENTENCES = {
 
 /** The sentence for an answer that is not a good one. */
 export function sentenceOf(status, detail) {
-  if (SENTENCES[status] && !(detail && status !== 401)) return SENTENCES[status];
-  if (detail) return asSentence(detail);
-  return status >= 500 ? "The gateway failed; its log has the trace." : "The gateway refused the request.";
+  if (detail && status !== 401) return asSentence(detail);
+  return SENTENCES[status] ?? (status >= 500 ? "The gateway failed; its log has the trace." : "The gateway refused the request.");
 }
 
 function asSentence(text) {
