@@ -24,7 +24,7 @@ from metronome.gateway.inlet import Inlet, Told
 from metronome.gateway.ledger import Ledger
 from metronome.gateway.telemetry import Telemetry
 from metronome.journal.interface import Journal
-from metronome.kernel.interface import Dialect, Table
+from metronome.kernel.interface import Dialect, Mapper, Table
 from metronome.limits import POINTS_WAITING
 from metronome.model import Event, Events
 from metronome.wire import dogstatsd, records
@@ -70,6 +70,7 @@ class Intake:
         self._taps: list[Tap] = []
         self._waiters: list[Deferred[None]] = []
         self._told: dict[str, Told] = {}
+        self._mapper: Mapper | None = None
         self.tables: dict[str, Table] = {}
         """The folding table of each stream that has one."""
 
@@ -84,9 +85,16 @@ class Intake:
         table = self.tables.get(stream)
         if table is None:
             table = self.tables[stream] = self._make_table()
+            table.set_mapper(self._mapper)
             self._ledger.holds(stream, lambda: table.waiting)
             self._telemetry.gauge("metronome_series", lambda: table.series, stream=stream)
         return table
+
+    def use_mapper(self, mapper: Mapper | None) -> None:
+        """Map dotted names of samples from now on."""
+        self._mapper = mapper
+        for table in self.tables.values():
+            table.set_mapper(mapper)
 
     def inlet(self, source: str, stream: str, dialect: Dialect) -> Inlet:
         """What a receiver feeds: ``source`` names it in the books."""

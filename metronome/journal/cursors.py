@@ -38,6 +38,10 @@ class Cursors:
         self._positions[consumer] = position
         return True
 
+    def names(self) -> list[str]:
+        """Every consumer that has a cursor."""
+        return sorted(self._positions)
+
     def forget(self, consumer: str) -> bool:
         """Drop a consumer; whether there was one."""
         return self._positions.pop(consumer, None) is not None

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -156,7 +157,13 @@ def _sync(file: int) -> None:
 
 
 def put(disk: Disk, name: str, data: bytes) -> None:
-    """Make ``name`` hold ``data``, durably, and at every instant the old or the new bytes."""
+    """Make ``name`` hold ``data``, durably, and at every instant the old or the new bytes.
+
+    What an attempt that failed has left is removed, not written over: after a failed sync the
+    system may hold pages of that file as clean that never reached the disk.
+    """
+    with suppress(FileNotFoundError):
+        disk.remove(name + NEW)
     disk.write(name + NEW, data)
     disk.sync(name + NEW)
     disk.replace(name + NEW, name)

@@ -77,6 +77,10 @@ class Journal(Protocol):
         may see records again after a crash."""
         ...
 
+    def consumers(self) -> list[str]:
+        """The consumers whose cursors are kept, by name."""
+        ...
+
     def forget(self, consumer: str) -> None:
         """The consumer exists no longer and holds nothing back."""
         ...

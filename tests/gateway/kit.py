@@ -42,10 +42,14 @@ class Kit:
     """The parts of one run; ``restart`` makes the next run over the same disk and store."""
 
     def __init__(
-        self, disk: MemoryDisk | None = None, store: Store | None = None, budget: int = JOURNAL_BYTES
+        self,
+        disk: MemoryDisk | None = None,
+        store: Store | None = None,
+        budget: int = JOURNAL_BYTES,
+        now: float = START,
     ):
         self.clock = Clock()
-        self.clock.advance(START)
+        self.clock.advance(now)
         self.disk = disk or MemoryDisk()
         self.store = store or MemoryStore()
         self.telemetry = Telemetry()

@@ -1,0 +1,200 @@
+"""Puts the parts of a gateway together.  No decisions, no I/O: plain arguments in, parts out.
+
+``service.py`` starts and stops what is made here.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from metronome import __version__
+from metronome.addresses import Address
+from metronome.config import Config, dialect_of
+from metronome.fold.statsd import Naming
+from metronome.gateway.books import Books
+from metronome.gateway.consumer import Consumer
+from metronome.gateway.converter import GraphiteOut, graphite_out
+from metronome.gateway.dead_letters import DeadLetterFile
+from metronome.gateway.duplicates import Duplicates
+from metronome.gateway.exposition import Exposition
+from metronome.gateway.flusher import Flusher
+from metronome.gateway.gateway import Gateway
+from metronome.gateway.inlet import Inlet
+from metronome.gateway.intake import Intake
+from metronome.gateway.keeper import Keeper
+from metronome.gateway.ledger import Ledger
+from metronome.gateway.reader import Reader
+from metronome.gateway.streams import MAIN, Streams
+from metronome.gateway.telemetry import Telemetry
+from metronome.gateway.writer import Writer
+from metronome.journal.disk import FolderDisk
+from metronome.journal.interface import Journal
+from metronome.journal.journal import FileJournal
+from metronome.kernel import TWIN, Table
+from metronome.receivers.interface import IReactor
+from metronome.store import open_store
+from metronome.store.interface import Retention, Rung, Store
+from metronome.threads.thread import ThreadWorker
+
+STORE_CONSUMER = "store"
+DAY = 86_400
+
+
+def make_journal(config: Config, reactor: IReactor) -> FileJournal:
+    """The journal in the data directory, not started."""
+    folder = config.data_dir / "journal"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return FileJournal(
+        FolderDisk(folder),
+        ThreadWorker(reactor, "journal-writer"),
+        ThreadWorker(reactor, "journal-reader"),
+        reactor,
+        budget=config.limits.journal,
+        identity_source=lambda: secrets.token_hex(16),
+    )
+
+
+def make_store(config: Config, reactor: IReactor) -> Store:
+    """The store that the settings name, not started."""
+    worker = ThreadWorker(reactor, "store")
+    return open_store(
+        config.store, data_dir=config.data_dir, worker=worker, memory_limit=config.limits.store_memory
+    )
+
+
+def make_streams(config: Config, reactor: IReactor) -> Streams:
+    """The registry of streams, not loaded."""
+    return Streams(config.data_dir, reactor.seconds, lambda: secrets.token_urlsafe(24))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one run that are started and stopped."""
+
+    gateway: Gateway
+    flusher: Flusher
+    keeper: Keeper
+    store_consumer: Consumer
+    duplicates: Duplicates
+    outputs: tuple[GraphiteOut, ...]
+
+
+def make_parts(
+    config: Config, reactor: IReactor, journal: Journal, store: Store, streams: Streams
+) -> Parts:
+    """Everything else, over a started journal and store."""
+    telemetry = Telemetry()
+    ledger = Ledger(telemetry, reactor.seconds)
+    duplicates = Duplicates(telemetry)
+    intake = Intake(
+        journal,
+        ledger,
+        telemetry,
+        duplicates,
+        reactor,
+        lambda: Table(series_limit=config.limits.series),
+    )
+    writer = Writer(store, ledger, DeadLetterFile(config.data_dir), journal.synced_end)
+    store_consumer = Consumer(journal, STORE_CONSUMER, writer.work, reactor, telemetry)
+    reader = Reader(store, journal, lambda: store_consumer.position)
+    exposition = Exposition(journal, reactor, telemetry, ttl=config.prometheus.ttl)
+    outputs = tuple(
+        _output(config, address, journal, reactor, telemetry) for address in config.graphite_out
+    )
+    gateway = Gateway(
+        intake=intake,
+        reader=reader,
+        streams=streams,
+        ledger=ledger,
+        books=Books(ledger, store, reader, reactor.seconds),
+        telemetry=telemetry,
+        journal=journal,
+        store=store,
+        exposition=exposition,
+        consumers=(store_consumer, *(output.consumer for output in outputs)),
+        clock=reactor,
+        period=config.flush_interval,
+    )
+    return Parts(
+        gateway=gateway,
+        flusher=Flusher(intake, journal, ledger, telemetry, reactor, config.flush_interval),
+        keeper=Keeper(store, lambda: retention_of(config, streams), reactor),
+        store_consumer=store_consumer,
+        duplicates=duplicates,
+        outputs=outputs,
+    )
+
+
+def make_inlet(config: Config, intake: Intake, source: str, address: Address) -> Inlet:
+    """The inlet of one receiver's address; its stream and dialect may stand in the address."""
+    stream = address.parameter("stream", MAIN)
+    return intake.inlet(source, stream, dialect_of(config, address))
+
+
+def retention_of(config: Config, streams: Streams) -> dict[str, Retention]:
+    """How long each stream's data is kept: its own, else the settings'."""
+    return {stream.id: _retention(config.retention, stream.retention or {}) for stream in streams.all()}
+
+
+def _retention(default: Retention, own: dict[str, int]) -> Retention:
+    events = own["events"] * DAY if "events" in own else default.events
+    if "points" not in own:
+        return Retention(default.ladder, events)
+    most = own["points"] * DAY
+    rungs = [Rung(rung.step, min(rung.keep, most)) for rung in default.ladder]
+    kept = tuple(rung for index, rung in enumerate(rungs) if not index or rungs[index - 1].keep < most)
+    return Retention((*kept[:-1], Rung(kept[-1].step, most)), events)
+
+
+def _output(
+    config: Config, address: Address, journal: Journal, reactor: IReactor, telemetry: Telemetry
+) -> GraphiteOut:
+    names = config.names
+    naming = Naming(
+        legacy=names.legacy_namespace,
+        global_prefix=names.global_prefix,
+        global_suffix=names.global_suffix,
+        prefix_counter=names.prefix_counter,
+        prefix_timer=names.prefix_timer,
+        prefix_gauge=names.prefix_gauge,
+        prefix_set=names.prefix_set,
+        thresholds=names.percent_threshold,
+    )
+    return graphite_out(
+        address.transport,
+        address.host,
+        address.port,
+        stream=MAIN,
+        naming=naming,
+        repeat_idle=not names.delete_idle,
+        journal=journal,
+        reactor=reactor,
+        telemetry=telemetry,
+    )
+
+
+def expose(gateway: Gateway, began: float) -> None:
+    """Have the journal's and the store's own numbers read for ``/metrics``."""
+    telemetry, journal, store = gateway.telemetry, gateway.journal, gateway.store
+    telemetry.gauge("metronome_info", lambda: 1, version=__version__, kernel=TWIN)
+    telemetry.gauge("metronome_start_time_seconds", lambda: began)
+    telemetry.gauge("metronome_journal_bytes", lambda: journal.size)
+    telemetry.gauge("metronome_journal_budget_bytes", lambda: journal.budget)
+    telemetry.gauge("metronome_journal_unwritable", lambda: 1 if journal.unavailable() else 0)
+    telemetry.gauge("metronome_journal_segments", lambda: journal.statistics()["segments"])
+    for name in ("appended_records", "appended_bytes", "syncs", "refused"):
+        _expose_count(gateway, name)
+    for name in ("torn_bytes", "damaged_records", "damaged_bytes"):
+        _expose_count(gateway, name)
+    for name in ("bytes", "parts", "series"):
+        _expose_store(telemetry, store, name)
+
+
+def _expose_count(gateway: Gateway, name: str) -> None:
+    gateway.telemetry.gauge(f"metronome_journal_{name}_total", lambda: gateway.journal.statistics()[name])
+
+
+def _expose_store(telemetry: Telemetry, store: Store, name: str) -> None:
+    if name in store.statistics():
+        telemetry.gauge(f"metronome_store_{name}", lambda: store.statistics().get(name, 0))

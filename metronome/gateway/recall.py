@@ -1,0 +1,48 @@
+"""What a run must know of the runs before it, before it takes anything in."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from twisted.internet.defer import Deferred, inlineCallbacks
+
+from metronome.gateway.duplicates import Duplicates
+from metronome.gateway.reader import Reader
+from metronome.limits import DUPLICATE_WINDOW
+from metronome.model import Events, Parts, Record
+from metronome.store.interface import Store
+
+
+@inlineCallbacks
+def recall(
+    duplicates: Duplicates, store: Store, reader: Reader, now: int
+) -> Generator[Deferred[Any], Any, None]:
+    """Learn the deduplication ids of the window that ends ``now`` (ms): those that the store
+    has and those that wait in the journal.  Fails with ``StoreUnavailable``."""
+    since = now - DUPLICATE_WINDOW * 1000
+    for received, name in (yield store.recent_ids(since)):
+        stream, _, eid = name.partition("\0")
+        duplicates.learn(stream, eid, received)
+
+    def learn(waiting: list[Record]) -> None:
+        for stream, received, eid in _ids(waiting):
+            if received >= since:
+                duplicates.learn(stream, eid, received)
+
+    yield reader.waiting(learn)
+
+
+def _ids(waiting: list[Record]) -> list[tuple[str, int, str]]:
+    found = []
+    for record in waiting:
+        content = record.content
+        if isinstance(content, Events):
+            found += [
+                (content.stream, event.get("received", event["time"]), event["eid"])
+                for event in content.events
+                if event.get("eid")
+            ]
+        elif isinstance(content, Parts):
+            found += [(content.stream, received, eid) for received, eid in content.ids]
+    return found

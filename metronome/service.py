@@ -1,0 +1,205 @@
+"""The running gateway as a Twisted service: the order of starting and of stopping.
+
+Start: lock the data directory, open journal and store, remember former runs, start the
+consumers, and only then listen.  Stop: listen no longer, fold and journal what there is, let
+the consumers end their batch, close.  Each step of the stop is bounded, so that a carbon or a
+disk that hangs cannot hold the process: what is in the journal is safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, inlineCallbacks, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from metronome.assembly import (
+    Parts,
+    expose,
+    make_inlet,
+    make_journal,
+    make_parts,
+    make_store,
+    make_streams,
+)
+from metronome.config import Config
+from metronome.data_dir import DataDir
+from metronome.errors import ConfigError
+from metronome.fold import mapping
+from metronome.gateway.recall import recall
+from metronome.kernel import TWIN
+from metronome.kernel.interface import Mapper
+from metronome.limits import STOP_SECONDS
+from metronome.receivers.door import Door
+from metronome.receivers.interface import IReactor
+from metronome.web.site import WebServer, web_server
+
+_STEP_SECONDS = STOP_SECONDS / 5
+"""No step of the stop takes longer than this."""
+
+
+def build(config: Config, reactor: IReactor, failed: Callable[[str], None]) -> GatewayService:
+    """The service for these settings.  ``failed`` is told when it cannot start."""
+    return GatewayService(config, reactor, failed)
+
+
+class GatewayService(Service):
+    """One gateway."""
+
+    log = Logger()
+    name = "metronome"
+
+    def __init__(self, config: Config, reactor: IReactor, failed: Callable[[str], None]):
+        self._config = config
+        self._reactor = reactor
+        self._failed = failed
+        self._data_dir = DataDir(config.data_dir)
+        self._starting: Deferred[None] = succeed(None)
+        self._closing: list[Callable[[], Deferred[Any]]] = []
+        self._parts: Parts | None = None
+        self._mapper: Mapper | None = None
+
+    def startService(self) -> None:
+        """Begin to start; what goes wrong is told to ``failed``."""
+        super().startService()  # type: ignore[no-untyped-call]
+        for warning in self._config.warnings:
+            self.log.warn("{warning}", warning=warning)
+        self._starting = self._start()
+        self._starting.addErrback(self._not_started)
+
+    def stopService(self) -> Deferred[None]:
+        """Stop in good order; fires within ``STOP_SECONDS``."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        stopped: Deferred[Any] = self._starting.addCallback(lambda _: self._stop())
+        return stopped
+
+    def reload(self) -> None:
+        """Read the mapping rules again; bad new ones are reported and the old ones stay."""
+        try:
+            self._load_mapping()
+        except ConfigError as error:
+            self.log.error("the old mapping rules stay: {error}", error=error)
+        else:
+            self.log.info("mapping rules were read again")
+
+    @inlineCallbacks
+    def _start(self) -> Generator[Deferred[Any], Any, None]:
+        config, reactor = self._config, self._reactor
+        self._data_dir.open()
+        self._on_stop(self._close_data_dir)
+        self._load_mapping()
+        streams = make_streams(config, reactor)
+        streams.load()
+        journal = make_journal(config, reactor)
+        self._on_stop(journal.stop)
+        yield journal.start()
+        store = make_store(config, reactor)
+        self._on_stop(store.stop)
+        yield store.start()
+        parts = self._parts = make_parts(config, reactor, journal, store, streams)
+        yield recall(parts.duplicates, store, parts.gateway.reader, int(reactor.seconds() * 1000))
+        self._start_parts(parts)
+        self._listen(parts)
+
+    def _start_parts(self, parts: Parts) -> None:
+        gateway = parts.gateway
+        expose(gateway, self._reactor.seconds())
+        gateway.intake.use_mapper(self._mapper)
+        self._forget_former(parts)
+        for consumer in (parts.store_consumer, gateway.exposition, *parts.outputs):
+            consumer.start()
+            self._on_stop(consumer.stop)
+        parts.keeper.start()
+        self._on_stop(parts.keeper.stop)
+        parts.flusher.start()
+        self._on_stop(parts.flusher.stop)
+
+    def _forget_former(self, parts: Parts) -> None:
+        """Outputs that are no longer configured must not hold the journal for ever."""
+        known = {consumer.name for consumer in parts.gateway.consumers}
+        journal = parts.gateway.journal
+        for name in set(journal.consumers()) - known:
+            self.log.info("forgetting {name}, which is no longer configured", name=name)
+            journal.forget(name)
+
+    def _listen(self, parts: Parts) -> None:
+        config, gateway = self._config, parts.gateway
+        door = Door(
+            self._reactor,
+            gateway.telemetry,
+            lambda source, address: make_inlet(config, gateway.intake, source, address),
+            config.limits.connections,
+            config.limits.idle,
+        )
+        self._on_stop(door.close)
+        web: WebServer = web_server(gateway, config, self._reactor)
+        self._on_stop(web.close)
+        bound = {
+            "statsd": [str(address) for address in door.open("statsd", config.statsd)],
+            "graphite": [str(address) for address in door.open("graphite", config.graphite)],
+            "http": [str(address) for address in web.open(config.http)],
+        }
+        self._data_dir.tell_addresses({option: places for option, places in bound.items() if places})
+        self.log.info("ready, with the {twin} kernel", twin=TWIN)
+        if TWIN == "pure":
+            self.log.warn("the native kernel was not built or is switched off: folding is slower")
+
+    def _load_mapping(self) -> None:
+        file = self._config.mapping
+        if file is None:
+            return
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"mapping = '{file}': {error}") from None
+        self._mapper = mapping.load(text).mapper()
+        if self._parts is not None:
+            self._parts.gateway.intake.use_mapper(self._mapper)
+
+    # --- stopping --------------------------------------------------------------------------
+
+    def _on_stop(self, close: Callable[[], Deferred[Any]]) -> None:
+        """Steps of the stop, done in reverse order of the start."""
+        self._closing.append(close)
+
+    @inlineCallbacks
+    def _stop(self) -> Generator[Deferred[Any], Any, None]:
+        while self._closing:
+            yield self._bounded(self._closing.pop())
+
+    def _bounded(self, close: Callable[[], Deferred[Any]]) -> Deferred[None]:
+        """A step of the stop that ends in any case: done, failed or given up."""
+        ended: Deferred[None] = Deferred()
+        done = close()
+        call = self._reactor.callLater(_STEP_SECONDS, self._given_up, ended, close)
+
+        def over(result: object) -> None:
+            if isinstance(result, Failure):
+                self.log.failure("a part did not stop well", result)
+            if not ended.called:
+                call.cancel()
+                ended.callback(None)
+
+        done.addBoth(over)
+        return ended
+
+    def _given_up(self, ended: Deferred[None], close: Callable[[], Deferred[Any]]) -> None:
+        self.log.warn("{part} did not stop in time", part=getattr(close, "__qualname__", repr(close)))
+        ended.callback(None)
+
+    def _close_data_dir(self) -> Deferred[None]:
+        self._data_dir.close()
+        return succeed(None)
+
+    @inlineCallbacks
+    def _not_started(self, failure: Failure) -> Generator[Deferred[Any], Any, None]:
+        if isinstance(failure.value, ConfigError):
+            text = str(failure.value)
+        else:
+            self.log.failure("Metronome could not start", failure)
+            text = failure.getErrorMessage()
+        yield self._stop()
+        self._failed(text)
