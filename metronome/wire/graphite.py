@@ -37,10 +37,8 @@ def safe_path(name: str) -> str:
 
 
 def tag_text(labels: Labels) -> str:
-    """Labels as ``;name=value…``; labels with an empty value cannot be sent and are left out."""
-    return "".join(
-        f";{_UNSAFE_TAG_NAME.sub('_', name)}={_safe_value(value)}" for name, value in labels if value
-    )
+    """Labels as ``;name=value…``; an empty value is sent as ``_``."""
+    return "".join(f";{_UNSAFE_TAG_NAME.sub('_', name)}={_safe_value(value)}" for name, value in labels)
 
 
 def number_text(value: float) -> str:
@@ -56,5 +54,5 @@ def encode(points: Iterable[Datapoint]) -> bytes:
 
 
 def _safe_value(value: str) -> str:
-    text = _UNSAFE_TAG_VALUE.sub("_", value)
+    text = _UNSAFE_TAG_VALUE.sub("_", value) or "_"
     return "_" + text[1:] if text.startswith("~") else text

@@ -2,81 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
-from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone, ConnectionRefusedError
-from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet import error, reactor
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from metronome.errors import DestinationUnavailable
 from metronome.gateway.carbon import Carbon, Chunk
 from metronome.gateway.telemetry import Telemetry
 from metronome.limits import CARBON_CONFIRM, CARBON_GOODBYE, CARBON_STALL, CARBON_WINDOW_BYTES, RETRY_MOST
+from tests.gateway.carbon_kit import Endpoint, Line
 
 NAME = "tcp://carbon:2003"
-
-
-class Line:
-    """A TCP transport whose socket takes bytes only when a test says so."""
-
-    def __init__(self) -> None:
-        self.sent = b""
-        self.buffer = b""
-        self.producer = None
-        self.aborted = False
-        self.closing = False
-
-    def write(self, data: bytes) -> None:
-        self.buffer += data
-
-    def registerProducer(self, producer, streaming: bool) -> None:
-        assert self.producer is None
-        assert streaming is False
-        self.producer = producer
-        producer.resumeProducing()
-
-    def unregisterProducer(self) -> None:
-        self.producer = None
-
-    def setTcpKeepAlive(self, enabled: bool) -> None:
-        assert enabled
-
-    def loseConnection(self) -> None:
-        self.closing = True
-
-    def abortConnection(self) -> None:
-        self.aborted = True
-
-    def take(self) -> bool:
-        """The kernel takes the buffer; whether there was anything."""
-        taken, self.buffer = self.buffer, b""
-        self.sent += taken
-        if self.producer is not None:
-            self.producer.resumeProducing()
-        return bool(taken or self.buffer)
-
-    def drain(self) -> bytes:
-        while self.take():
-            pass
-        return self.sent
-
-
-class Endpoint:
-    """An endpoint whose attempts a test answers."""
-
-    def __init__(self) -> None:
-        self.attempts: list[tuple[object, Deferred]] = []
-
-    def connect(self, factory) -> Deferred:
-        cancelled = []
-        attempt: Deferred = Deferred(cancelled.append)
-        self.attempts.append((factory, attempt))
-        return attempt
 
 
 class World:
@@ -93,18 +36,6 @@ class World:
     def _back(self) -> None:
         self.backs += 1
 
-    def accept(self) -> tuple[Line, Protocol]:
-        factory, attempt = self.endpoint.attempts.pop()
-        protocol = factory.buildProtocol(IAddress)
-        line = Line()
-        attempt.callback(protocol)
-        protocol.makeConnection(line)
-        return line, protocol
-
-    def refuse(self) -> None:
-        _, attempt = self.endpoint.attempts.pop()
-        attempt.errback(Failure(ConnectionRefusedError()))
-
 
 def chunks(*texts: bytes, first: int = 1) -> Iterator[Chunk]:
     return iter([Chunk(text, 1, end) for end, text in enumerate(texts, first)])
@@ -116,7 +47,7 @@ class SendingTests(SynchronousTestCase):
     def test_flow(self) -> None:
         """One chunk at a time is handed over, and the next only when the kernel has taken it."""
         world = World()
-        line, _ = world.accept()
+        line, _ = world.endpoint.accept()
         done = world.carbon.send(chunks(b"a 1 1\n", b"b 2 2\n"))
         self.assertEqual((line.buffer, line.sent), (b"a 1 1\n", b""))
         line.take()
@@ -132,7 +63,7 @@ class SendingTests(SynchronousTestCase):
     def test_confirmation(self) -> None:
         """A position counts as confirmed when the connection has outlived its bytes for a while."""
         world = World()
-        line, _ = world.accept()
+        line, _ = world.endpoint.accept()
         world.carbon.send(chunks(b"a", b"b"))
         line.drain()
         self.assertEqual(world.carbon.confirmed(), 0)
@@ -142,7 +73,7 @@ class SendingTests(SynchronousTestCase):
     def test_confirmation_by_volume(self) -> None:
         """What has more bytes behind it than the socket buffers hold is confirmed as well."""
         world = World()
-        line, _ = world.accept()
+        line, _ = world.endpoint.accept()
         megabyte = bytes(1 << 20)
         world.carbon.send(chunks(*[megabyte] * 12))
         line.drain()
@@ -151,7 +82,7 @@ class SendingTests(SynchronousTestCase):
     def test_nothing_to_say(self) -> None:
         """A chunk without bytes completes its position once all before it is confirmed."""
         world = World()
-        line, _ = world.accept()
+        line, _ = world.endpoint.accept()
         first = world.carbon.send(chunks(b""))
         world.clock.advance(0)
         self.successResultOf(first)
@@ -172,7 +103,7 @@ class SendingTests(SynchronousTestCase):
             raise ValueError("broken")
 
         world = World()
-        line, _ = world.accept()
+        line, _ = world.endpoint.accept()
         done = world.carbon.send(failing())
         line.take()
         self.assertEqual(str(self.failureResultOf(done, ValueError).value), "broken")
@@ -190,20 +121,20 @@ class AwayTests(SynchronousTestCase):
         world = World()
         pauses = []
         for _ in range(10):
-            world.refuse()
+            world.endpoint.refuse()
             failure = self.failureResultOf(world.carbon.send(chunks(b"a")), DestinationUnavailable)
             self.assertIn("refused", failure.getErrorMessage())
             (call,) = world.clock.getDelayedCalls()
             pauses.append(call.getTime() - world.clock.seconds())
             world.clock.advance(pauses[-1])
         self.assertEqual(pauses, [0.25, 0.5, 1, 2, 4, 8, 16, RETRY_MOST, RETRY_MOST, RETRY_MOST])
-        world.accept()
+        world.endpoint.accept()
         self.assertEqual(world.backs, 1)
 
     def test_resend(self) -> None:
         """After a break the unconfirmed is sent again, then the iterator goes on where it was."""
         world = World()
-        line, protocol = world.accept()
+        line, protocol = world.endpoint.accept()
         world.carbon.send(chunks(b"old "))
         line.drain()
         world.clock.advance(CARBON_CONFIRM)
@@ -213,7 +144,7 @@ class AwayTests(SynchronousTestCase):
         protocol.connectionLost(connectionDone)
         self.failureResultOf(done, DestinationUnavailable)
         world.clock.advance(0.25)
-        line, _ = world.accept()
+        line, _ = world.endpoint.accept()
         line.take()
         done = world.carbon.send(feed)
         line.drain()
@@ -226,12 +157,12 @@ class AwayTests(SynchronousTestCase):
     def test_resend_without_work(self) -> None:
         """What was lost after its work had ended is sent again as well, twice if need be."""
         world = World()
-        line, protocol = world.accept()
+        line, protocol = world.endpoint.accept()
         self.successResultOf_after(line, world.carbon.send(chunks(b"a ", b"b ")))
         for _ in range(2):
             protocol.connectionLost(connectionDone)
             world.clock.advance(1)
-            line, protocol = world.accept()
+            line, protocol = world.endpoint.accept()
             self.assertEqual(line.drain(), b"a b ")
 
     def successResultOf_after(self, line: Line, done: Deferred) -> None:
@@ -241,7 +172,7 @@ class AwayTests(SynchronousTestCase):
     def test_no_confirmation_while_away(self) -> None:
         """Time that passes without a connection confirms nothing."""
         world = World()
-        line, protocol = world.accept()
+        line, protocol = world.endpoint.accept()
         world.carbon.send(chunks(b"a"))
         line.drain()
         protocol.connectionLost(connectionDone)
@@ -253,13 +184,13 @@ class AwayTests(SynchronousTestCase):
         world = World()
         pauses = []
         for _ in range(4):
-            _, protocol = world.accept()
-            protocol.connectionLost(Failure(ConnectionDone()))
+            _, protocol = world.endpoint.accept()
+            protocol.connectionLost(Failure(error.ConnectionDone()))
             (call,) = world.clock.getDelayedCalls()
             pauses.append(call.getTime() - world.clock.seconds())
             world.clock.advance(pauses[-1])
         self.assertEqual(pauses, [0.25, 0.5, 1, 2])
-        _, protocol = world.accept()
+        _, protocol = world.endpoint.accept()
         world.clock.advance(CARBON_CONFIRM + 1)
         protocol.connectionLost(connectionDone)
         (call,) = world.clock.getDelayedCalls()
@@ -268,7 +199,7 @@ class AwayTests(SynchronousTestCase):
     def test_stall(self) -> None:
         """A carbon that reads nothing for long is dropped; one that reads slowly is not."""
         world = World()
-        line, protocol = world.accept()
+        line, protocol = world.endpoint.accept()
         done = world.carbon.send(chunks(b"a", b"b", b"c"))
         world.clock.advance(CARBON_STALL - 1)
         line.take()
@@ -282,7 +213,7 @@ class AwayTests(SynchronousTestCase):
     def test_idle_is_no_stall(self) -> None:
         """A connection with nothing to send is left alone."""
         world = World()
-        line, _ = world.accept()
+        line, _ = world.endpoint.accept()
         world.carbon.send(chunks(b"a"))
         line.drain()
         world.clock.advance(CARBON_STALL * 2)
@@ -295,7 +226,7 @@ class StopTests(SynchronousTestCase):
     def test_while_connected(self) -> None:
         """What was written is given a moment to leave; what waits fails."""
         world = World()
-        line, protocol = world.accept()
+        line, protocol = world.endpoint.accept()
         done = world.carbon.send(chunks(b"a", b"b"))
         stopped = world.carbon.stop()
         self.failureResultOf(done, DestinationUnavailable)
@@ -308,7 +239,7 @@ class StopTests(SynchronousTestCase):
     def test_deaf_carbon(self) -> None:
         """A carbon that takes nothing does not hold up the end."""
         world = World()
-        line, protocol = world.accept()
+        line, protocol = world.endpoint.accept()
         world.carbon.stop()
         world.clock.advance(CARBON_GOODBYE)
         self.assertTrue(line.aborted)
@@ -321,15 +252,68 @@ class StopTests(SynchronousTestCase):
         self.successResultOf(world.carbon.stop())
         self.assertEqual(world.clock.getDelayedCalls(), [])
         world = World()
-        world.refuse()
+        world.endpoint.refuse()
         self.successResultOf(world.carbon.stop())
         self.assertEqual(world.clock.getDelayedCalls(), [])
+
+
+class Slow(Protocol):
+    """A carbon that reads in bites, with pauses, and hangs up once in the middle."""
+
+    def __init__(self, got: list[bytes], ended: list[Deferred]) -> None:
+        self.got = got
+        self.ended = ended
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.ended.pop(0).callback(None)
+
+    def dataReceived(self, data: bytes) -> None:
+        self.got.append(data)
+        self.transport.pauseProducing()
+        reactor.callLater(0, self.transport.resumeProducing)
+        if len(self.got) == 20:
+            self.transport.abortConnection()
+
+
+class RealSocketTests(TestCase):
+    """Over a real connection: what a fake transport may get wrong."""
+
+    @inlineCallbacks
+    def test_all_arrives_after_a_break(self) -> Generator[Deferred, object, None]:
+        """Ten megabytes arrive whole although carbon reads slowly and hangs up in between."""
+        got: list[bytes] = []
+        first, last = Deferred(), Deferred()
+        ended = [first, last]
+        port = reactor.listenTCP(0, Factory.forProtocol(lambda: Slow(got, ended)), interface="127.0.0.1")
+        back: list[Deferred] = []
+        carbon = Carbon(
+            NAME,
+            TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port),
+            reactor,
+            Telemetry(),
+            lambda: [waiter.callback(None) for waiter in back] and back.clear(),
+        )
+        texts = [b"%06d\n" % number * 5000 for number in range(300)]
+        feed = chunks(*texts)
+        carbon.start()
+        for _ in range(2):
+            back.append(Deferred())
+            yield back[0]
+            try:
+                yield carbon.send(feed)
+            except DestinationUnavailable:
+                continue
+        yield carbon.stop()
+        yield last
+        yield port.stopListening()
+        arrived = set(b"".join(got).split(b"\n"))
+        self.assertTrue({text[:6] for text in texts} <= arrived)
 
 
 def test_one_iterator_at_a_time() -> None:
     """Two senders at once would mix their lines: a mistake of the caller."""
     world = World()
-    world.accept()
+    world.endpoint.accept()
     world.carbon.send(chunks(b"a"))
     with pytest.raises(AssertionError):
         world.carbon.send(chunks(b"b"))

@@ -41,11 +41,11 @@ def test_numbers_read_back(value: float) -> None:
         ((), ""),
         ((("a", "1"), ("b", "x y")), ";a=1;b=x_y"),
         ((("a=b;c", "1;2=3"),), ";a_b_c=1_2=3"),
-        ((("a", "~x"), ("b", "")), ";a=_x"),
+        ((("a", "~x"), ("b", "")), ";a=_x;b=_"),
     ],
 )
 def test_tags(labels: tuple[tuple[str, str], ...], text: str) -> None:
-    """What carbon forbids in tags becomes an underscore; an empty value is no tag."""
+    """What carbon forbids in tags becomes an underscore, and so does an empty value."""
     assert tag_text(labels) == text
 
 

@@ -1,0 +1,301 @@
+"""The converter: republishes what the journal holds, under other names.
+
+Its first form sends one stream to carbon under the names that statsd gives, as statsd's
+Graphite output does.  For each destination there is a consumer of the journal with its own
+cursor, ``graphite:HOST:PORT``; a carbon that is away holds up nobody, and nothing is lost
+while the journal keeps it.  What is sent:
+
+- A ``Flushed`` record ends a period.  All parts of the period are united, one series each,
+  and sent with the end of the period as their time: that is when statsd would have sent them.
+- Series that got nothing are sent as statsd sends them: counters, timers and sets as 0,
+  gauges with their last value.  ``repeat_idle=False`` is statsd's ``deleteIdleStats``.
+  What is idle is known in memory only, as in statsd: a restarted gateway repeats nothing
+  that it has not seen since.  After ``IDLE_SECONDS`` a series is forgotten.
+- A part that is a period or more too late, or too early, is sent with its own time.
+- Gauges without a period are points that came with their own time (Graphite, ``|T``).  They
+  are sent at once, under their own path.
+
+A flush whose mark has not been seen yet is in memory only.  So the cursor is kept behind
+the last flush that carbon has (as far as Graphite can tell, see ``carbon.py``): a gateway
+that is killed folds the rest once more, and sends the same values again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import islice, pairwise
+from math import isfinite
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+from twisted.python.failure import Failure
+
+from metronome.errors import DestinationUnavailable
+from metronome.fold.columns import join, keys_of, take
+from metronome.fold.statsd import Namer, Naming
+from metronome.fold.united import united
+from metronome.gateway.carbon import Carbon, Chunk
+from metronome.gateway.consumer import Consumer
+from metronome.gateway.telemetry import Telemetry
+from metronome.journal.interface import Journal
+from metronome.limits import (
+    CARBON_CHUNK_LINES,
+    IDLE_SECONDS,
+    IDLE_SERIES,
+    PATHS_KEPT,
+    ROWS_PER_RECORD,
+)
+from metronome.model import Batch, Columns, Flushed, Kind, Parts, Record, parse_key
+from metronome.wire import graphite, pickle
+from metronome.wire.graphite import Datapoint
+
+Encode = Callable[[Sequence[Datapoint]], bytes]
+
+ENCODINGS: Final[dict[str, Encode]] = {"tcp": graphite.encode, "pickle": pickle.encode}
+"""Address transport to the form of the bytes."""
+
+_PIECES_TOGETHER: Final = 64
+"""Small parts (ticks) are joined at this number, so that many of them stay small."""
+
+
+class _Idle(NamedTuple):
+    """The last value of a series, and the flush (ms) in which it was last heard of."""
+
+    value: float
+    seen: int
+
+
+class Lines:
+    """Turns records into chunks of lines.  ``chunks`` may be abandoned and asked again: what
+    it has handed out is not handed out twice, what it was working on is."""
+
+    def __init__(
+        self,
+        stream: str,
+        namer: Namer,
+        encode: Encode,
+        *,
+        repeat_idle: bool = True,
+        idle_series: int = IDLE_SERIES,
+        skipped: Callable[[str], None] = lambda reason: None,
+    ):
+        self._stream = stream
+        self._namer = namer
+        self._encode = encode
+        self._repeat_idle = repeat_idle
+        self._idle_series = idle_series
+        self._skipped = skipped
+        self._done = -1
+        self._pieces: list[Columns] = []
+        self._small: list[Columns] = []
+        self._idle: dict[bytes, _Idle] = {}
+        self._path = lru_cache(maxsize=PATHS_KEPT)(_own_path)
+
+    def chunks(self, batch: Batch) -> Iterator[Chunk]:
+        """The chunks of a batch; empty ones only let the reactor breathe."""
+        ends = [record.position for record in batch.records[1:]] + [batch.end]
+        for record, end in zip(batch.records, ends, strict=True):
+            if record.position > self._done:
+                yield from self._record(record, end)
+
+    def _record(self, record: Record, end: int) -> Iterator[Chunk]:
+        content = record.content
+        if isinstance(content, Parts) and content.stream == self._stream:
+            points = self._take(content.columns)
+            self._done = record.position
+            yield from self._chunks(iter(points))
+            yield Chunk(b"", 0, 0)
+        elif isinstance(content, Flushed) and content.stream == self._stream:
+            yield from self._flush(content)
+            self._done = record.position
+            yield Chunk(b"", 0, end)
+
+    def _chunks(self, points: Iterator[Datapoint]) -> Iterator[Chunk]:
+        while some := list(islice(points, CARBON_CHUNK_LINES)):
+            yield Chunk(self._encode(some), len(some), 0)
+
+    # --- parts ---------------------------------------------------------------------------
+
+    def _take(self, columns: Columns) -> list[Datapoint]:
+        """Keep the parts for their flush; the points that go at once."""
+        instants = (columns.kinds == Kind.GAUGE) & (columns.periods == 0)
+        if instants.any():
+            self._keep(take(columns, np.flatnonzero(~instants)))
+            columns = take(columns, np.flatnonzero(instants))
+            return list(self._own_points(columns))
+        self._keep(columns)
+        return []
+
+    def _keep(self, columns: Columns) -> None:
+        if not len(columns):
+            return
+        (self._pieces if len(columns) > _PIECES_TOGETHER else self._small).append(columns)
+        if len(self._small) >= _PIECES_TOGETHER:
+            self._pieces.append(join(self._small))
+            self._small = []
+
+    def _own_points(self, columns: Columns) -> Iterator[Datapoint]:
+        keys = keys_of(columns, np.arange(len(columns)))
+        for key, value, time in zip(keys, columns.n.tolist(), columns.times.tolist(), strict=True):
+            if isfinite(value):
+                yield Datapoint(self._path(key), value, time // 1000)
+            else:
+                self._skipped("not_finite")
+
+    # --- the end of a period -------------------------------------------------------------
+
+    def _flush(self, flushed: Flushed) -> Iterator[Chunk]:
+        period_ms = round(flushed.period * 1000)
+        stamp = flushed.time + period_ms
+        heard = 0
+        for columns in self._shares():
+            rows = self._united(columns, flushed, period_ms)
+            yield from self._active(rows)
+            heard += self._hear(rows, stamp)
+            yield Chunk(b"", 0, 0)
+        self._pieces, self._small = [], []
+        quiet = self._forget(stamp)
+        yield from self._chunks(self._quiet(quiet, stamp // 1000))
+        name, number = self._namer.number_of_series(heard + len(quiet))
+        yield from self._chunks(iter([Datapoint(name, number, stamp // 1000)]))
+
+    def _shares(self) -> Iterator[Columns]:
+        """What was kept, in shares that take the reactor milliseconds each; all rows of one
+        series are in one share."""
+        pieces = [*self._pieces, join(self._small)]
+        shares = np.uint64(sum(map(len, pieces)) // ROWS_PER_RECORD + 1)
+        for share in range(int(shares)):
+            columns = join([take(piece, np.flatnonzero(piece.ids % shares == share)) for piece in pieces])
+            if len(columns):
+                yield columns
+
+    def _united(self, columns: Columns, flushed: Flushed, period_ms: int) -> Columns:
+        """Each series once; ``times`` are when Graphite is to have it."""
+        spans = (columns.periods * 1000).astype(np.int64)
+        within = (columns.times > flushed.time - period_ms) & (columns.times < flushed.time + 2 * period_ms)
+        stamps = np.where(within, flushed.time + period_ms, columns.times + spans)
+        rows = united(columns, stamps)
+        ours = rows.times == flushed.time + period_ms
+        return replace(rows, periods=np.where(ours, flushed.period, rows.periods))
+
+    def _active(self, columns: Columns) -> Iterator[Chunk]:
+        """Lines of rows that are ordered by their times."""
+        bounds = np.flatnonzero(np.diff(columns.times)) + 1
+        edges = [0, *bounds.tolist(), len(columns)]
+        for begin, end in pairwise(edges):
+            seconds = int(columns.times[begin]) // 1000
+            lines = self._namer.lines(columns.cut(begin, end))
+            yield from self._chunks(Datapoint(path, value, seconds) for path, value in lines)
+
+    def _hear(self, columns: Columns, stamp: int) -> int:
+        """Remember the series of this flush, the last heard of last; how many they are."""
+        rows = np.flatnonzero(columns.times == stamp)
+        if self._repeat_idle:
+            for key, value in zip(keys_of(columns, rows), columns.n[rows].tolist(), strict=True):
+                self._idle.pop(key, None)
+                self._idle[key] = _Idle(value, stamp)
+        return len(rows)
+
+    def _forget(self, stamp: int) -> list[bytes]:
+        """Drop what has been idle for too long; the idle series that are left."""
+        oldest = stamp - IDLE_SECONDS * 1000
+        quiet = []
+        for key, idle in self._idle.items():
+            if idle.seen == stamp:
+                break
+            quiet.append(key)
+        keep = max(len(quiet) - self._idle_series, 0)
+        while keep < len(quiet) and self._idle[quiet[keep]].seen <= oldest:
+            keep += 1
+        for key in quiet[:keep]:
+            del self._idle[key]
+        return quiet[keep:]
+
+    def _quiet(self, keys: list[bytes], seconds: int) -> Iterator[Datapoint]:
+        for key in keys:
+            for path, value in self._namer.idle(key, self._idle[key].value):
+                yield Datapoint(path, value, seconds)
+
+
+def _own_path(key: bytes) -> str:
+    series = parse_key(key)
+    return graphite.safe_path(series.name) + graphite.tag_text(series.labels)
+
+
+class GraphiteOut:
+    """One destination: its consumer, its connection and what is between them."""
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: IStreamClientEndpoint,
+        lines: Lines,
+        journal: Journal,
+        clock: IReactorTime,
+        telemetry: Telemetry,
+    ):
+        """``name`` is ``HOST:PORT``."""
+        self.consumer = Consumer(journal, f"graphite:{name}", self._work, clock, telemetry)
+        self._carbon = Carbon(name, endpoint, clock, telemetry, self.consumer.wake)
+        self._journal = journal
+        self._lines = lines
+        self._chunks: Iterator[Chunk] | None = None
+        self._batch_end = -1
+        self._safe = 0
+
+    def start(self) -> None:
+        """Connect, and go on at the cursor."""
+        self._safe = self._journal.cursor(self.consumer.name)
+        self._carbon.start()
+        self.consumer.start()
+
+    def stop(self) -> Deferred[Any]:
+        """Give up the batch in hand and close; fires when the last of it has left."""
+        return gatherResults([self.consumer.stop(), self._carbon.stop()])
+
+    def _work(self, batch: Batch) -> Deferred[int | None]:
+        """Send a batch.  A batch that is tried again goes on where it was."""
+        if self._chunks is None or self._batch_end != batch.end:
+            self._chunks = self._lines.chunks(batch)
+            self._batch_end = batch.end
+        done: Deferred[Any] = self._carbon.send(self._chunks)
+        done.addCallbacks(self._sent, self._failed)
+        return done
+
+    def _sent(self, _: None) -> int:
+        self._chunks = None
+        self._safe = max(self._safe, self._carbon.confirmed())
+        return self._safe
+
+    def _failed(self, failure: Failure) -> Failure:
+        if not isinstance(failure.value, DestinationUnavailable):
+            self._chunks = None
+        return failure
+
+
+def graphite_out(
+    transport: str,
+    host: str,
+    port: int,
+    *,
+    stream: str,
+    naming: Naming,
+    repeat_idle: bool,
+    journal: Journal,
+    reactor: IReactorTime,
+    telemetry: Telemetry,
+) -> GraphiteOut:
+    """A destination from its address; ``transport`` is ``tcp`` (plaintext) or ``pickle``."""
+    name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def skipped(reason: str) -> None:
+        telemetry.count("metronome_graphite_skipped_total", destination=name, reason=reason)
+
+    lines = Lines(stream, Namer(naming), ENCODINGS[transport], repeat_idle=repeat_idle, skipped=skipped)
+    endpoint = HostnameEndpoint(reactor, host, port)
+    return GraphiteOut(name, endpoint, lines, journal, reactor, telemetry)

@@ -1,0 +1,375 @@
+"""The converter from bytes of statsd to bytes of carbon, on a fake clock and disk."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import struct
+
+from twisted.internet.protocol import connectionDone
+from twisted.internet.testing import MemoryReactorClock
+
+from metronome.fold.statsd import Namer, Naming
+from metronome.gateway.converter import ENCODINGS, GraphiteOut, Lines, graphite_out
+from metronome.kernel import hash64
+from metronome.kernel.interface import Dialect
+from metronome.limits import CARBON_CONFIRM, CURSOR_SECONDS, IDLE_SECONDS, RETRY_MOST
+from metronome.model import Batch, Flushed, Kind, Parts, Record, Series, series_key
+from metronome.wire.records import Row, columns_of
+from tests.gateway.carbon_kit import Endpoint, Line
+from tests.gateway.kit import PERIOD, START, START_MS, Kit, counter
+
+NAME = "carbon:2003"
+STAMP = int(START + PERIOD)
+
+
+class World:
+    """A gateway's core with one destination."""
+
+    def __init__(self, kit: Kit | None = None, **options: object):
+        self.kit = kit or Kit()
+        self.endpoint = Endpoint()
+        self.skipped: list[str] = []
+        lines = Lines(
+            "main",
+            Namer(Naming(thresholds=(), calculated=("count", "sum"))),
+            ENCODINGS["tcp"],
+            skipped=self.skipped.append,
+            **options,
+        )
+        kit = self.kit
+        self.out = GraphiteOut(NAME, self.endpoint, lines, kit.journal, kit.clock, kit.telemetry)
+        self.inlet = kit.intake.inlet("statsd", "main", Dialect())
+        kit.flusher.start()
+        self.out.start()
+
+    def accept(self) -> Line:
+        self.line, self.protocol = self.endpoint.accept()
+        return self.line
+
+    def next_flush(self) -> list[str]:
+        """What carbon gets from now to shortly after the next instant."""
+        self.to_instant()
+        return self.received()
+
+    def to_instant(self) -> None:
+        kit = self.kit
+        kit.clock.advance(PERIOD - kit.clock.seconds() % PERIOD)
+
+    def received(self) -> list[str]:
+        self.line.sent = b""
+        quiet = 0
+        while quiet < 50:
+            self.kit.clock.advance(0.001)
+            quiet = 0 if self.line.take() else quiet + 1
+        return self.line.sent.decode().splitlines()
+
+
+def connected(**options: object) -> World:
+    world = World(**options)
+    world.accept()
+    return world
+
+
+def values(lines: list[str]) -> dict[str, str]:
+    """Path to value; the self-metric numStats apart."""
+    pairs = (line.split() for line in lines)
+    return {path: value for path, value, _ in pairs if not path.endswith("numStats")}
+
+
+def test_what_statsd_would_send() -> None:
+    """Each kind has statsd's names and numbers, at the end of the period."""
+    world = connected()
+    world.inlet.statsd(
+        b"hits:3|c\nhits:1|c|@0.5\nload:0.5|g\nload:+1|g\nwait:10|ms\nwait:30|ms\nwho:a|s\nwho:b|s"
+    )
+    world.inlet.statsd(b"pages:2|c|#code:200,app:shop")
+    assert sorted(world.next_flush()) == [
+        f"stats.counters.hits.count 5 {STAMP}",
+        f"stats.counters.hits.rate 0.5 {STAMP}",
+        f"stats.counters.pages.count;app=shop;code=200 2 {STAMP}",
+        f"stats.counters.pages.rate;app=shop;code=200 0.2 {STAMP}",
+        f"stats.gauges.load 1.5 {STAMP}",
+        f"stats.sets.who.count 2 {STAMP}",
+        f"stats.statsd.numStats 5 {STAMP}",
+        f"stats.timers.wait.count 2 {STAMP}",
+        f"stats.timers.wait.sum 40 {STAMP}",
+    ]
+
+
+def test_idle_series_are_repeated() -> None:
+    """Counters, timers and sets go on as 0, gauges with their last value; counted in numStats."""
+    world = connected()
+    world.inlet.statsd(b"hits:3|c\nload:7|g\nwait:10|ms\nwho:a|s")
+    world.next_flush()
+    world.inlet.statsd(b"other:1|c")
+    lines = world.next_flush()
+    assert values(lines) == {
+        "stats.counters.other.count": "1",
+        "stats.counters.other.rate": "0.1",
+        "stats.counters.hits.count": "0",
+        "stats.counters.hits.rate": "0",
+        "stats.gauges.load": "7",
+        "stats.timers.wait.count": "0",
+        "stats.sets.who.count": "0",
+    }
+    assert f"stats.statsd.numStats 5 {STAMP + 10}" in lines
+    assert values(world.next_flush())["stats.gauges.load"] == "7"
+
+
+def test_idle_series_can_be_left_out() -> None:
+    """With statsd's deleteIdleStats only what was heard of is sent."""
+    world = connected(repeat_idle=False)
+    world.inlet.statsd(b"hits:3|c\nload:7|g")
+    world.next_flush()
+    assert world.next_flush() == [f"stats.statsd.numStats 0 {STAMP + 10}"]
+
+
+def test_points_with_their_own_time_keep_their_path_and_time() -> None:
+    """Graphite lines go through at once, unfolded."""
+    world = connected()
+    world.inlet.graphite(b"servers.web1.cpu 12.5 1699999000\nservers.web1.cpu;dc=fra 1 1699999001\n")
+    world.kit.clock.advance(1)
+    assert sorted(world.received()) == [
+        "servers.web1.cpu 12.5 1699999000",
+        "servers.web1.cpu;dc=fra 1 1699999001",
+    ]
+
+
+def test_parts_of_one_period_add_up() -> None:
+    """Ticks and samples of one series in one period are one value."""
+    world = connected()
+    world.inlet.statsd(b"hits:3|c")
+    ticks = [counter("hits", 4.0, time=START_MS + 5000), counter("hits", 1.0, time=START_MS - 1)]
+    world.kit.intake.ticks("main", [], ticks, [], "tick")
+    assert values(world.next_flush())["stats.counters.hits.count"] == "8"
+
+
+def test_late_parts_keep_their_own_time() -> None:
+    """A part of another time does not count into the flush that it arrives in."""
+    world = connected()
+    late, early = START_MS - 3600_000, START_MS + 3600_000
+    ticks = [counter("hits", n, time=time) for n, time in ((4.0, late), (2.0, late), (1.0, early))]
+    world.kit.intake.ticks("main", [], ticks, [], "tick")
+    assert sorted(world.next_flush()) == [
+        f"stats.counters.hits.count 1 {early // 1000 + 10}",
+        f"stats.counters.hits.count 6 {late // 1000 + 10}",
+        f"stats.counters.hits.rate 0.1 {early // 1000 + 10}",
+        f"stats.counters.hits.rate 0.6 {late // 1000 + 10}",
+        f"stats.statsd.numStats 0 {STAMP}",
+    ]
+
+
+def test_other_streams_are_not_sent() -> None:
+    """A destination has one stream; what belongs to others is theirs."""
+    world = connected()
+    world.kit.intake.inlet("statsd", "other", Dialect()).statsd(b"secret:1|c\npoint:1|g")
+    world.kit.intake.ticks("other", [], [counter("secret", 1.0)], [], "tick")
+    assert values(world.next_flush()) == {}
+
+
+def test_an_hour_away() -> None:
+    """While carbon is away nothing is lost, and afterwards everything comes in order."""
+    world = World()
+    for number in range(1, 361):
+        world.inlet.statsd(b"hits:%d|c" % number)
+        world.to_instant()
+        world.kit.settle()
+        if world.endpoint.attempts:
+            world.endpoint.refuse()
+    assert "refused" in world.out.consumer.troubled
+    world.kit.clock.advance(RETRY_MOST)
+    world.accept()
+    lines = [line for line in world.received() if ".count " in line]
+    assert lines[:360] == [
+        f"stats.counters.hits.count {number} {STAMP + 10 * (number - 1)}" for number in range(1, 361)
+    ]
+    assert world.out.consumer.troubled == ""
+
+
+def test_a_break_in_the_middle() -> None:
+    """A connection that breaks while a flush is on its way costs no line of it."""
+    world = connected()
+    world.inlet.statsd(b"\n".join(b"c%d:%d|c" % (number, number) for number in range(2000)))
+    world.kit.clock.advance(PERIOD)
+    world.kit.settle()
+    world.line.take()
+    world.line.take()
+    sent = values(world.line.sent.decode().splitlines())
+    assert 0 < len(sent) < 4000
+    world.protocol.connectionLost(connectionDone)
+    world.kit.clock.advance(0.25)
+    world.accept()
+    world.kit.clock.advance(0.5)
+    again = values(world.received())
+    assert {f"stats.counters.c{number}.count": str(number) for number in range(2000)}.items() <= again.items()
+
+
+def restarted(world: World) -> World:
+    """The next run over the same disk, after a kill: nothing was stopped or saved by hand."""
+    world.kit.settle()
+    kit = Kit(world.kit.disk, world.kit.store)
+    kit.clock.advance(world.kit.clock.seconds() - kit.clock.seconds())
+    again = World(kit)
+    again.accept()
+    return again
+
+
+def test_killed_between_parts_and_mark() -> None:
+    """Parts of an unfinished flush are folded again after a restart, none twice."""
+    world = connected()
+    world.kit.intake.ticks("main", [], [counter("hits", 4.0)], [], "tick")
+    world.received()
+    world.kit.intake.ticks("main", [], [counter("hits", 2.0)], [], "tick")
+    world.received()
+    world = restarted(world)
+    world.inlet.statsd(b"hits:1|c")
+    assert values(world.next_flush())["stats.counters.hits.count"] == "7"
+
+
+def test_killed_before_carbon_has_confirmed() -> None:
+    """What may not have reached carbon is sent again, with the same values and times."""
+    world = connected()
+    world.inlet.statsd(b"hits:3|c")
+    first = world.next_flush()
+    world = restarted(world)
+    assert world.received() == first
+
+
+def test_the_cursor_follows_what_is_confirmed() -> None:
+    """A restart does not send again what carbon has had for a while."""
+    world = connected()
+    world.inlet.statsd(b"hits:3|c")
+    world.next_flush()
+    world.kit.clock.advance(CARBON_CONFIRM)
+    second = world.next_flush()
+    assert values(second)["stats.counters.hits.count"] == "0"
+    world.kit.clock.advance(CURSOR_SECONDS)
+    world = restarted(world)
+    assert world.received() == [f"stats.statsd.numStats 0 {STAMP + 10}"]
+
+
+def test_stopping_ends_the_consumer() -> None:
+    """Stopping while carbon is away or deaf ends at once, and leaves no call behind."""
+    world = World()
+    world.inlet.statsd(b"hits:3|c")
+    world.kit.clock.advance(PERIOD)
+    stopped = world.out.stop()
+    world.kit.wait(stopped)
+    assert not world.out.consumer.troubled.startswith("unknown")
+
+
+def batch_of(*contents: Parts | Flushed) -> Batch:
+    return Batch(
+        "g", [Record(place * 10, content) for place, content in enumerate(contents)], len(contents) * 10
+    )
+
+
+def row(name: str, kind: Kind, n: float, period: float = PERIOD, time: int = START_MS) -> Row:
+    key = series_key(Series(name, (), kind))
+    return Row(key, hash64(key), kind, time, period, 1, n, 1.0, n, n, 0.0, ())
+
+
+def lines(encode: str = "tcp", skipped: list[str] | None = None, idle_series: int = 100) -> Lines:
+    told = [] if skipped is None else skipped
+    return Lines("main", Namer(Naming()), ENCODINGS[encode], idle_series=idle_series, skipped=told.append)
+
+
+def text(chunks: list) -> str:
+    return b"".join(chunk.data for chunk in chunks).decode()
+
+
+def test_values_that_carbon_cannot_take_are_counted() -> None:
+    """A point that is no finite number is left out and counted."""
+    skipped: list[str] = []
+    parts = Parts("main", columns_of([row("a", Kind.GAUGE, math.inf, 0.0), row("b", Kind.GAUGE, 1.0, 0.0)]))
+    assert text(list(lines(skipped=skipped).chunks(batch_of(parts)))) == f"b 1 {START_MS // 1000}\n"
+    assert skipped == ["not_finite"]
+
+
+def test_pickle() -> None:
+    """A pickle destination gets the same points as frames."""
+    parts = Parts("main", columns_of([row("a", Kind.GAUGE, 2.5, 0.0)]))
+    (data,) = [chunk.data for chunk in lines("pickle").chunks(batch_of(parts)) if chunk.data]
+    assert struct.unpack("!L", data[:4])[0] == len(data) - 4
+    assert pickle.loads(data[4:]) == [("a", (START_MS // 1000, 2.5))]
+
+
+def test_a_batch_asked_for_again_is_not_folded_twice() -> None:
+    """After a failure in the middle, the rest of the batch comes and nothing counts double."""
+    one = lines()
+    parts = Parts("main", columns_of([row("hits", Kind.COUNTER, 5.0)]))
+    batch = batch_of(
+        parts, Flushed("main", START_MS, PERIOD), parts, Flushed("main", START_MS + 10_000, PERIOD)
+    )
+    begun = one.chunks(batch)
+    next(begun)
+    assert text([next(begun)]).startswith("stats.counters.hits.rate 0.5")
+    begun.close()
+    again = text(list(one.chunks(batch)))
+    assert again.splitlines()[:2] == [
+        f"stats.counters.hits.rate 0.5 {STAMP}",
+        f"stats.counters.hits.count 5 {STAMP}",
+    ]
+    assert list(one.chunks(batch)) == []
+
+
+def test_each_flush_completes_its_records() -> None:
+    """The end of a flush carries the journal position behind its mark, parts carry none."""
+    parts = Parts("main", columns_of([row("hits", Kind.COUNTER, 5.0)]))
+    mark = Flushed("main", START_MS, PERIOD)
+    ends = [chunk.end for chunk in lines().chunks(batch_of(parts, mark, parts))]
+    assert [end for end in ends if end] == [20]
+
+
+def test_silent_series_are_forgotten() -> None:
+    """After a day of silence, and beyond a bound the longest silent first."""
+    one = lines()
+    parts = Parts("main", columns_of([row("hits", Kind.COUNTER, 5.0)]))
+    list(one.chunks(batch_of(parts, Flushed("main", START_MS, PERIOD))))
+    for after, known in ((IDLE_SECONDS - 10, True), (IDLE_SECONDS, False)):
+        mark = Flushed("main", START_MS + after * 1000, PERIOD)
+        chunks = list(one.chunks(Batch("g", [Record(100 + after, mark)], 200 + after)))
+        assert ("hits.count 0" in text(chunks)) is known
+    one = lines(idle_series=2)
+    for number in range(4):
+        at = START_MS + number * 10_000
+        parts = Parts("main", columns_of([row(f"c{number}", Kind.COUNTER, 1.0, time=at)]))
+        batch = Batch(
+            "g",
+            [Record(number * 20, parts), Record(number * 20 + 10, Flushed("main", at, PERIOD))],
+            number * 20 + 20,
+        )
+        sent = text(list(one.chunks(batch)))
+    assert [name in sent for name in ("c0.count 0", "c1.count 0", "c2.count 0", "c3.count 1")] == [
+        False,
+        True,
+        True,
+        True,
+    ]
+
+
+def test_many_ticks_stay_small() -> None:
+    """A hundred thousand ticks of one counter in one period are one value."""
+    one = lines()
+    many = [Parts("main", columns_of([row("hits", Kind.COUNTER, 1.0)])) for _ in range(2000)]
+    sent = text(list(one.chunks(batch_of(*many, Flushed("main", START_MS, PERIOD)))))
+    assert f"stats.counters.hits.count 2000 {STAMP}" in sent
+
+
+def test_an_address_becomes_a_destination() -> None:
+    """The cursor is named after the address, IPv6 in brackets."""
+    kit = Kit()
+    for host, name in (("127.0.0.1", "graphite:127.0.0.1:2003"), ("::1", "graphite:[::1]:2003")):
+        out = graphite_out(
+            "tcp",
+            host,
+            2003,
+            stream="main",
+            naming=Naming(),
+            repeat_idle=True,
+            journal=kit.journal,
+            reactor=MemoryReactorClock(),
+            telemetry=kit.telemetry,
+        )
+        assert out.consumer.name == name
