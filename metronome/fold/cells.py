@@ -190,9 +190,7 @@ def settled(cells: Cells) -> Cells:
     return replace(cells, n=n, low=np.where(sets, n, cells.low), high=np.where(sets, n, cells.high))
 
 
-def folded_of(
-    cells: Cells, headers: Sequence[Header], *, sketches: bool, members: bool
-) -> list[Folded]:
+def folded_of(cells: Cells, headers: Sequence[Header], *, sketches: bool, members: bool) -> list[Folded]:
     """Cells, ordered by owner and time, as one answer for each owner that has some."""
     cells = settled(cells)
     size = len(cells.owners)
@@ -225,18 +223,13 @@ def folded_of(
 
 def _sketch_list(flat: sketch.Flat, size: int) -> list[sketch.Sketch]:
     bounds = np.searchsorted(flat.owners, np.arange(size + 1)).tolist()
-    return [
-        (flat.bins[begin:end], flat.counts[begin:end])
-        for begin, end in pairwise(bounds)
-    ]
+    return [(flat.bins[begin:end], flat.counts[begin:end]) for begin, end in pairwise(bounds)]
 
 
 def _member_list(flat: distinct.Flat, size: int) -> list[distinct.Members]:
     bounds = np.searchsorted(flat.owners, np.arange(size + 1)).tolist()
     nothing = np.empty(0, np.uint8)
-    answer = [
-        (flat.hashes[begin:end], nothing) for begin, end in pairwise(bounds)
-    ]
+    answer = [(flat.hashes[begin:end], nothing) for begin, end in pairwise(bounds)]
     for owner, registers in zip(flat.register_owners.tolist(), flat.registers, strict=True):
         answer[owner] = (np.empty(0, np.uint64), registers)
     return answer
@@ -290,9 +283,7 @@ def _flat_members(members: list[tuple[int, distinct.Members]]) -> distinct.Flat:
         return distinct.no_members()
     full = [(cell, registers) for cell, (_, registers) in members if len(registers)]
     return distinct.Flat(
-        np.repeat(
-            np.array([cell for cell, _ in members], np.int64), [len(one) for _, (one, _) in members]
-        ),
+        np.repeat(np.array([cell for cell, _ in members], np.int64), [len(one) for _, (one, _) in members]),
         np.concatenate([one for _, (one, _) in members]),
         np.array([cell for cell, _ in full], np.int64),
         np.array([registers for _, registers in full], np.uint8).reshape(-1, distinct.REGISTERS),

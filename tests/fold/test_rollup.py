@@ -58,9 +58,7 @@ def test_order_of_records_makes_no_difference(
 
 
 @given(RECORDS, STEPS, BY)
-def test_regroup_is_grouping_at_once(
-    records: list[Record], step: int, by: tuple[str, ...] | None
-) -> None:
+def test_regroup_is_grouping_at_once(records: list[Record], step: int, by: tuple[str, ...] | None) -> None:
     """Keeping series apart and grouping them afterwards is the same as grouping at once."""
     apart = fold(records, SELECTION, step, None)
     assert not differs(plain(regroup(apart, by)), plain(fold(records, SELECTION, step, by)))
@@ -70,10 +68,7 @@ def in_order_of_age(records: list[Record], cuts: list[int]) -> list[list[Record]
     """Records cut into consecutive pieces; later pieces hold later times only."""
     parts = sorted((part for record in records for part in record.parts), key=lambda part: part.time)
     bounds = [0, *sorted(min(cut, len(parts)) for cut in cuts), len(parts)]
-    return [
-        [Record("g", number, parts[begin:end])]
-        for number, (begin, end) in enumerate(pairwise(bounds))
-    ]
+    return [[Record("g", number, parts[begin:end])] for number, (begin, end) in enumerate(pairwise(bounds))]
 
 
 @given(RECORDS, STEPS, st.lists(st.integers(0, 20), min_size=2, max_size=2))
