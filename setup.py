@@ -65,7 +65,7 @@ def extensions() -> list[Any]:
         sources=[str(KERNEL / name) for name in ["_fast.pyx", *helpers]],
         depends=sorted(str(KERNEL / path.name) for path in (HERE / KERNEL).glob("*.h")),
         include_dirs=[str(KERNEL)],
-        extra_compile_args=["-O3"],
+        extra_compile_args=["-O3", "-ffp-contract=off"],
         optional=True,
     )
     modules: list[Any] = cythonize([fast], language_level=3)

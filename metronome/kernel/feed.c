@@ -1,0 +1,392 @@
+/* Blocks of lines into the table.  This is the hot path.
+ *
+ * Which series a raw name belongs to is remembered under the bytes as sent: one open-addressing
+ * look-up by name, tags, kind and dialect, and canonicalising happens only for what is new.  An
+ * entry is a record in one arena (header and bytes together, so that a hit costs one slot and
+ * one record); a slot holds half the hash and the record's place.
+ */
+#include "kernel.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DROPPED UINT32_MAX /* the mapper does not want the name */
+#define FIRST_RAW_SLOTS 2048
+#define RAW_LENGTH 65535
+
+typedef struct {
+    uint32_t series;
+    uint16_t name_len, tags_len, flavour;
+} record; /* the name's and the tags' bytes follow */
+
+#define RECORD_HEAD 10
+
+static inline uint64_t load64(const char *p)
+{
+    uint64_t value;
+    memcpy(&value, p, 8);
+    return value;
+}
+
+static inline uint64_t mix(uint64_t a, uint64_t b)
+{
+#ifdef __SIZEOF_INT128__
+    __uint128_t product = (__uint128_t)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+#else
+    a = (a ^ (a >> 32)) * (b | 1);
+    return a ^ (a >> 29);
+#endif
+}
+
+static inline uint64_t hash_raw(uint64_t h, const char *p, size_t n)
+{
+    uint64_t tail = 0;
+    h ^= n * 0x9e3779b97f4a7c15ULL;
+    if (n >= 8) {
+        const char *last = p + n - 8;
+        for (; p < last; p += 8)
+            h = mix(h ^ load64(p), 0xd6e8feb86659fd93ULL);
+        tail = load64(last);
+    } else if (n >= 4) {
+        uint32_t low, high;
+        memcpy(&low, p, 4);
+        memcpy(&high, p + n - 4, 4);
+        tail = (uint64_t)high << 32 | low;
+    } else if (n) {
+        tail = (uint64_t)(unsigned char)p[0] << 16 | (uint64_t)(unsigned char)p[n >> 1] << 8 |
+               (unsigned char)p[n - 1];
+    }
+    return mix(h ^ tail, 0xa0761d6478bd642fULL);
+}
+
+static inline int same_bytes(const char *a, const char *b, size_t n)
+{
+    if (n < 8)
+        return !memcmp(a, b, n);
+    while (n > 8) {
+        if (load64(a) != load64(b))
+            return 0;
+        n -= 8;
+        a += n < 8 ? n : 8; /* the last eight overlap those before */
+        b += n < 8 ? n : 8;
+        n = n < 8 ? 8 : n;
+    }
+    return load64(a) == load64(b);
+}
+
+/* The series of a raw name; 0 where it is not known. */
+static inline int find_raw(const table *t, uint64_t hash, slice name, slice tags, uint16_t flavour, uint32_t *found)
+{
+    uint32_t half = (uint32_t)(hash >> 32), at = half & t->raw_mask;
+    uint64_t slot;
+    if (!t->raw_slots)
+        return 0;
+    while ((slot = t->raw_slots[at])) {
+        if ((uint32_t)(slot >> 32) == half) {
+            const char *p = t->raw.p + ((slot & 0xffffffffu) - 1) * 8;
+            record r;
+            memcpy(&r, p, RECORD_HEAD);
+            if (r.flavour == flavour && r.name_len == name.n && r.tags_len == tags.n &&
+                same_bytes(p + RECORD_HEAD, name.p, name.n) &&
+                (!tags.n || same_bytes(p + RECORD_HEAD + name.n, tags.p, tags.n))) {
+                *found = r.series;
+                return 1;
+            }
+        }
+        at = (at + 1) & t->raw_mask;
+    }
+    return 0;
+}
+
+static int grow_raw(table *t)
+{
+    uint32_t count = t->raw_slots ? 2 * (t->raw_mask + 1) : FIRST_RAW_SLOTS, i;
+    uint64_t *slots = calloc(count, sizeof *slots);
+    if (!slots)
+        return -1;
+    for (i = 0; t->raw_slots && i <= t->raw_mask; i++) {
+        uint32_t at = (uint32_t)(t->raw_slots[i] >> 32) & (count - 1);
+        if (!t->raw_slots[i])
+            continue;
+        while (slots[at])
+            at = (at + 1) & (count - 1);
+        slots[at] = t->raw_slots[i];
+    }
+    free(t->raw_slots);
+    t->raw_slots = slots;
+    t->raw_mask = count - 1;
+    return 0;
+}
+
+/* Remember the series of a raw name.  Without memory it is simply worked out again. */
+static void remember(table *t, uint64_t hash, slice name, slice tags, uint16_t flavour, uint32_t index)
+{
+    size_t length = (RECORD_HEAD + name.n + tags.n + 7) & ~(size_t)7;
+    record r = {index, (uint16_t)name.n, (uint16_t)tags.n, flavour};
+    uint32_t half = (uint32_t)(hash >> 32), at;
+    char *p;
+    if (name.n > RAW_LENGTH || tags.n > RAW_LENGTH || t->raw.n / 8 >= UINT32_MAX - 2)
+        return;
+    if ((!t->raw_slots || 3 * (t->raw_count + 1) > 2 * t->raw_mask) && grow_raw(t) < 0)
+        return;
+    if (mt_reserve(&t->raw, length) < 0)
+        return;
+    p = t->raw.p + t->raw.n;
+    memcpy(p, &r, RECORD_HEAD);
+    memcpy(p + RECORD_HEAD, name.p, name.n);
+    if (tags.n)
+        memcpy(p + RECORD_HEAD + name.n, tags.p, tags.n);
+    at = half & t->raw_mask;
+    while (t->raw_slots[at])
+        at = (at + 1) & t->raw_mask;
+    t->raw_slots[at] = (uint64_t)half << 32 | (uint32_t)(t->raw.n / 8 + 1);
+    t->raw.n += length;
+    t->raw_count++;
+}
+
+static int intern_key(table *t, uint32_t *index)
+{
+    *index = mt_intern(t, t->scratch.key.p, t->scratch.key.n);
+    return *index == UINT32_MAX ? WHY_TOO_MANY_SERIES : *index == UINT32_MAX - 1 ? WHY_MEMORY : WHY_OK;
+}
+
+/* What beside the name decides: tags and, where wanted, the origin's labels. */
+static int raw_section(scratch *s, slice *section)
+{
+    const line *l = &s->line;
+    size_t need = l->tags.n + 3;
+    int i;
+    *section = l->tags;
+    if (!l->origin[0].n && !l->origin[1].n && !l->origin[2].n)
+        return WHY_OK;
+    for (i = 0; i < 3; i++)
+        need += l->origin[i].n;
+    s->raw.n = 0;
+    if (mt_reserve(&s->raw, need) < 0)
+        return WHY_MEMORY;
+    if (l->tags.n)
+        memcpy(s->raw.p, l->tags.p, l->tags.n);
+    s->raw.n = l->tags.n;
+    for (i = 0; i < 3; i++) {
+        s->raw.p[s->raw.n++] = '\n'; /* is in no tag, so nothing can look like this */
+        if (l->origin[i].n)
+            memcpy(s->raw.p + s->raw.n, l->origin[i].p, l->origin[i].n);
+        s->raw.n += l->origin[i].n;
+    }
+    section->p = s->raw.p;
+    section->n = s->raw.n;
+    return WHY_OK;
+}
+
+static inline uint16_t flavour_of(int dialect, int kind)
+{
+    return (uint16_t)((dialect & ~D_GAUGE_DELTA) << 2 | kind);
+}
+
+/* The series of the line that was read, for one of its kinds. */
+static int resolve(table *t, int kind, int dialect, uint32_t *index)
+{
+    scratch *s = &t->scratch;
+    uint16_t flavour = flavour_of(dialect, kind);
+    slice section;
+    uint64_t hash;
+    int reason = raw_section(s, &section);
+    if (reason)
+        return reason;
+    hash = hash_raw(t->seed + flavour, s->line.name.p, s->line.name.n);
+    if (section.n)
+        hash = hash_raw(hash, section.p, section.n);
+    if (find_raw(t, hash, s->line.name, section, flavour, index))
+        return *index == DROPPED ? WHY_MAPPING_DROP : WHY_OK;
+    reason = mt_statsd_key(s, kind, dialect);
+    if (reason == WHY_MAPPING_DROP)
+        remember(t, hash, s->line.name, section, flavour, DROPPED);
+    if (reason || (reason = intern_key(t, index)))
+        return reason;
+    remember(t, hash, s->line.name, section, flavour, *index);
+    return WHY_OK;
+}
+
+static uint64_t fold_item(table *t, const group *g, const item *i)
+{
+    const line *l = &t->scratch.line;
+    series *s = &t->series[g->series];
+    if (l->timed && g->kind == GAUGE)
+        return (uint64_t)mt_keep_point(t, g->series, (int64_t)rint(l->time * 1000), i->value, 1);
+    if (l->timed && g->kind == COUNTER)
+        return (uint64_t)mt_keep_point(t, g->series, (int64_t)rint(l->time * 1000), i->value / g->rate, 1 / g->rate);
+    if (mt_fold(t, s, i, g->rate) < 0) {
+        t->failed = 1;
+        return 0;
+    }
+    s->used = t->flushes + 1;
+    t->folded++;
+    return 1;
+}
+
+static void take_event(table *t, const char *p, size_t n)
+{
+    if (!mt_event_is_good(p, n)) {
+        mt_reject(t, WHY_BAD_EVENT, p, n);
+        return;
+    }
+    if (t->event_count == EVENTS_WAITING || t->events.n + n > EVENT_BYTES_WAITING) {
+        t->shed++;
+        return;
+    }
+    if (!t->event_ends)
+        t->event_ends = malloc(EVENTS_WAITING * sizeof *t->event_ends);
+    if (!t->event_ends || mt_reserve(&t->events, n) < 0) {
+        t->failed = 1;
+        return;
+    }
+    memcpy(t->events.p + t->events.n, p, n);
+    t->events.n += n;
+    t->event_ends[t->event_count++] = (uint32_t)t->events.n;
+    t->event_total++;
+}
+
+/* Any line: read it whole, find all its series, then fold. */
+static uint64_t feed_line(table *t, const char *p, size_t n, int dialect)
+{
+    scratch *s = &t->scratch;
+    uint64_t folded = 0;
+    size_t g, i;
+    int reason;
+    if (mt_is_event(p, n)) {
+        take_event(t, p, n);
+        return 0;
+    }
+    reason = mt_statsd_line(s, p, n, dialect);
+    for (g = 0; !reason && g < s->line.groups; g++)
+        if (s->groups[g].count)
+            reason = resolve(t, s->groups[g].kind, dialect, &s->groups[g].series);
+    if (reason) {
+        mt_reject(t, reason, p, n);
+        return 0;
+    }
+    for (g = 0; g < s->line.groups; g++)
+        for (i = 0; i < s->groups[g].count; i++)
+            folded += fold_item(t, &s->groups[g], &s->items[s->groups[g].first + i]);
+    return folded;
+}
+
+/* The line that most lines are: a known name, one number, `|c`, `|g` or `|ms` and nothing else.  0 where
+ * it is something else, or not yet known. */
+static inline int feed_plain(table *t, const char *p, size_t n, int dialect)
+{
+    const char *end = p + n, *colon = memchr(p, ':', n), *bar;
+    slice name, none = {NULL, 0};
+    uint16_t flavour;
+    uint32_t index;
+    series *s;
+    item i;
+    int kind;
+    if (!colon || n < 5)
+        return 0;
+    if (end[-2] == '|' && (end[-1] == 'c' || end[-1] == 'g')) {
+        kind = end[-1] == 'c' ? COUNTER : GAUGE;
+        bar = end - 2;
+    } else if (end[-3] == '|' && end[-2] == 'm' && end[-1] == 's') {
+        kind = TIMER;
+        bar = end - 3;
+    } else {
+        return 0;
+    }
+    if (bar <= colon + 1)
+        return 0;
+    name.p = p;
+    name.n = (size_t)(colon - p);
+    flavour = flavour_of(dialect, kind);
+    if (!find_raw(t, hash_raw(t->seed + flavour, p, name.n), name, none, flavour, &index) || index == DROPPED)
+        return 0;
+    i.delta = kind == GAUGE && dialect & D_GAUGE_DELTA && (colon[1] == '+' || colon[1] == '-');
+    if (mt_number(colon + 1, (size_t)(bar - colon - 1), &i.value))
+        return 0;
+    s = &t->series[index];
+    if (mt_fold(t, s, &i, 1) < 0)
+        return 0;
+    s->used = t->flushes + 1;
+    t->folded++;
+    return 1;
+}
+
+/* The next line that is not empty; 0 at the end of the block. */
+int mt_next_line(const char **at, const char *end, slice *out)
+{
+    while (*at && *at < end) {
+        const char *stop = memchr(*at, '\n', (size_t)(end - *at));
+        out->p = *at;
+        out->n = (size_t)((stop ? stop : end) - *at);
+        *at = stop ? stop + 1 : NULL;
+        if (out->n && out->p[out->n - 1] == '\r')
+            out->n--;
+        if (out->n)
+            return 1;
+    }
+    return 0;
+}
+
+static void bound_raw(table *t)
+{
+    if (t->raw_count / 4 > t->series_limit)
+        mt_forget_raw(t);
+}
+
+/* Parse and fold whole lines; the number of samples folded. */
+uint64_t mt_feed_statsd(table *t, const char *block, size_t n, int dialect)
+{
+    const char *at = block;
+    uint64_t folded = 0, lines = 0;
+    slice l;
+    bound_raw(t);
+    while (mt_next_line(&at, block + n, &l)) {
+        lines++;
+        if (feed_plain(t, l.p, l.n, dialect))
+            folded++;
+        else
+            folded += feed_line(t, l.p, l.n, dialect);
+    }
+    t->bytes += n;
+    t->lines += lines;
+    t->samples += folded;
+    return folded;
+}
+
+static int resolve_path(table *t, slice path, int dialect, uint32_t *index)
+{
+    uint16_t flavour = flavour_of(dialect | D_PATH, GAUGE);
+    uint64_t hash = hash_raw(t->seed + flavour, path.p, path.n);
+    slice none = {NULL, 0};
+    int reason;
+    if (find_raw(t, hash, path, none, flavour, index))
+        return WHY_OK;
+    if ((reason = mt_graphite_key(&t->scratch, path, dialect)) || (reason = intern_key(t, index)))
+        return reason;
+    remember(t, hash, path, none, flavour, *index);
+    return WHY_OK;
+}
+
+/* Parse whole Graphite lines and keep their points; how many. */
+uint64_t mt_feed_graphite(table *t, const char *block, size_t n, int64_t now_ms, int dialect)
+{
+    const char *at = block;
+    uint64_t kept = 0;
+    slice l;
+    bound_raw(t);
+    while (mt_next_line(&at, block + n, &l)) {
+        graphite_line read;
+        uint32_t index;
+        int reason = mt_graphite_line(&read, l.p, l.n);
+        t->lines++;
+        if (reason || (reason = resolve_path(t, read.path, dialect, &index)))
+            mt_reject(t, reason, l.p, l.n);
+        else
+            kept += (uint64_t)mt_keep_point(t, index, read.timed ? read.time_ms : now_ms, read.value, 1);
+    }
+    t->bytes += n;
+    t->samples += kept;
+    return kept;
+}

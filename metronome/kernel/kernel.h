@@ -1,0 +1,310 @@
+/* The native twin of the kernel: what its files share.
+ *
+ * The rules stand in the pure twin's files; what is here does the same to every input, in
+ * place and without allocating per line.  Nothing in here holds Python's lock, except that a
+ * mapper is called through `mt_mapper`, which takes it.
+ *
+ * Sizes are bytes.  Functions that may run out of memory return WHY_MEMORY or -1 and leave the
+ * table as it was.
+ */
+#ifndef METRONOME_KERNEL_H
+#define METRONOME_KERNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma GCC visibility push(hidden)
+
+enum reason {
+    WHY_OK,
+    WHY_MALFORMED_LINE,
+    WHY_BAD_NAME,
+    WHY_BAD_VALUE,
+    WHY_NOT_FINITE,
+    WHY_BAD_TYPE,
+    WHY_BAD_RATE,
+    WHY_BAD_TIME,
+    WHY_BAD_LABEL,
+    WHY_TOO_MANY_LABELS,
+    WHY_MIXED_TAG_STYLES,
+    WHY_TRUNCATED,
+    WHY_BAD_EVENT,
+    WHY_MAPPING_DROP,
+    WHY_TOO_MANY_SERIES,
+    WHY_MEMORY, /* not the sender's fault: becomes MemoryError */
+    REASONS
+};
+
+enum kind { COUNTER, GAUGE, TIMER, SET };
+
+enum dialect {
+    D_GAUGE_DELTA = 1,
+    D_DOGSTATSD = 2,
+    D_INFLUX = 4,
+    D_LIBRATO = 8,
+    D_SIGNALFX = 16,
+    D_GRAPHITE = 32,
+    D_CONTAINER = 64,
+    D_PATH = 128 /* not a switch: the name is a Graphite path */
+};
+
+/* The same numbers as in limits.py; the face checks that they are. */
+#define NAME_BYTES 200
+#define LABEL_VALUE_BYTES 1024
+#define LABELS_PER_SERIES 32
+#define NUMBER_BYTES 512
+#define EXCERPT_BYTES 160
+#define REJECTS_KEPT 1000
+#define POINTS_WAITING (1 << 20)
+#define EVENTS_WAITING 10000
+#define EVENT_BYTES_WAITING (8 << 20)
+#define DATAGRAM_BYTES 65535
+#define LATEST_MS 253402300799000.0
+#define REGISTERS 4096
+#define SKETCH_OFFSET 2000
+#define SKETCH_SMALLEST 1e-9
+#define SKETCH_LARGEST 1e21
+#define LARGEST 1.7976931348623157e308
+
+typedef struct {
+    const char *p;
+    size_t n;
+} slice;
+
+typedef struct {
+    char *p;
+    size_t n, cap;
+} buffer;
+
+/* --- a line, read but not folded (statsd.c) --- */
+
+typedef struct {
+    double value;
+    slice member; /* of a set, instead of the value */
+    int delta;
+} item;
+
+typedef struct {
+    slice values;
+    double rate;
+    size_t first, count; /* its items */
+    uint32_t series;     /* filled in when folded */
+    int kind;
+} group;
+
+typedef struct {
+    slice name, tags; /* tags.p is NULL where the line has none */
+    slice origin[3];  /* container_id, external_data, cardinality */
+    slice time_text;  /* p is NULL where there is none */
+    double time;
+    int timed;
+    size_t groups, items;
+} line;
+
+typedef struct {
+    slice path;
+    double value;
+    int64_t time_ms;
+    int timed;
+} graphite_line;
+
+typedef struct {
+    uint32_t name, name_len, value, value_len; /* offsets in scratch.text */
+} label;
+
+/* A mapper: writes `name NUL label NUL value ...` to `out`; 0 where the name is not wanted. */
+typedef int (*mt_mapper)(void *context, const char *name, size_t n, int kind, buffer *out);
+
+typedef struct {
+    line line;
+    group *groups;
+    item *items;
+    size_t group_cap, item_cap;
+    buffer text, key, raw, mapped;
+    label labels[LABELS_PER_SERIES];
+    int label_count;
+    mt_mapper mapper;
+    void *mapper_context;
+} scratch;
+
+/* --- the table (table.c, fold.c, flush.c) --- */
+
+typedef struct {
+    double n, d;
+    void *side; /* gauge, timer or set state; NULL for counters */
+    uint64_t key_at;
+    uint64_t id;
+    uint32_t count, used;
+    uint16_t key_len;
+    uint8_t kind;
+} series;
+
+typedef struct {
+    double low, high;
+} gauge;
+
+typedef struct {
+    double low, high, squares;
+    double *samples, *weights; /* weights is NULL while all are 1 */
+    uint32_t count, cap, weight_cap;
+    double *bins; /* a window of them, NULL while samples are exact */
+    int bin_first, bin_count;
+} timer;
+
+typedef struct {
+    uint64_t *members; /* open addressing, 0 is empty */
+    uint32_t count, cap;
+    int has_zero;
+    uint8_t *registers;
+} set;
+
+typedef struct {
+    int64_t time_ms;
+    double n, d;
+    uint32_t series;
+} point;
+
+typedef struct {
+    uint8_t reason;
+    uint8_t length;
+    char text[EXCERPT_BYTES];
+} reject;
+
+typedef struct {
+    int fd;
+    uint32_t drops;
+} dropped;
+
+typedef struct receiver receiver; /* drain.c */
+
+typedef struct {
+    uint32_t series_limit, timer_samples, set_members;
+    double ln_gamma;
+    uint64_t seed;
+
+    series *series;
+    uint32_t count, cap;
+    buffer keys; /* the arena */
+    uint32_t *slots; /* index + 1 by id */
+    uint32_t slot_mask;
+
+    uint64_t *raw_slots; /* high half: hash, low half: place in the arena / 8, 0 is empty */
+    uint32_t raw_mask, raw_count;
+    buffer raw;
+
+    scratch scratch;
+    point *points;
+    size_t point_count, point_cap;
+    uint64_t folded;
+    uint32_t flushes;
+    int failed; /* out of memory since last asked */
+
+    reject *rejects;
+    uint64_t *reject_hashes;
+    uint32_t reject_first, reject_count;
+    buffer events;
+    uint32_t *event_ends;
+    uint32_t event_count;
+
+    uint64_t lines, samples, datagrams, bytes, event_total, kernel_drops, shed;
+    uint64_t rejected[REASONS];
+    receiver *receiver;
+    dropped drops[64];
+    int drop_count;
+} table;
+
+/* Where a flush writes; each array has the length that mt_flush_sizes said. */
+typedef struct {
+    size_t rows, keys, samples, bins, hashes, registers;
+    int weighted;
+} flush_sizes;
+
+typedef struct {
+    uint32_t *key_ends;
+    char *keys;
+    uint64_t *ids;
+    uint8_t *kinds;
+    int64_t *times;
+    double *periods;
+    uint32_t *counts;
+    double *n, *d, *low, *high, *squares;
+    uint32_t *sample_ends, *bin_ends, *hash_ends, *register_ends;
+    double *samples, *weights;
+    int16_t *bins;
+    double *bin_counts;
+    uint64_t *hashes;
+    uint8_t *registers;
+} flush_arrays;
+
+/* number.c */
+int mt_number(const char *p, size_t n, double *out);
+int mt_number_start(void);
+
+/* text.c */
+uint64_t mt_hash64(const void *data, size_t n);
+int mt_reserve(buffer *b, size_t more);
+size_t mt_clean(char *to, const char *p, size_t n);
+size_t mt_sanitised(char *to, const char *p, size_t n);
+size_t mt_without_control(char *text, size_t n);
+size_t mt_label_name(char *to, const char *p, size_t n);
+
+/* naming.c */
+int mt_add_label(scratch *s, slice name, slice value);
+int mt_add_pairs(scratch *s, slice section, char separator);
+int mt_finish_key(scratch *s, size_t name_at, size_t name_len, int kind);
+int mt_statsd_key(scratch *s, int kind, int dialect);
+int mt_labels_reset(scratch *s, size_t input);
+void mt_scratch_free(scratch *s);
+
+/* statsd.c, graphite.c */
+int mt_statsd_line(scratch *s, const char *p, size_t n, int dialect);
+int mt_is_event(const char *p, size_t n);
+int mt_event_is_good(const char *p, size_t n);
+int mt_graphite_line(graphite_line *out, const char *p, size_t n);
+int mt_graphite_key(scratch *s, slice path, int dialect);
+
+/* table.c */
+table *mt_table_new(uint32_t series_limit, uint32_t timer_samples, uint32_t set_members, double ln_gamma);
+void mt_table_free(table *t);
+uint32_t mt_intern(table *t, const char *key, size_t n);
+int mt_rehash(table *t, uint32_t slots);
+void mt_reslot(table *t);
+void mt_forget_raw(table *t);
+int mt_keep_point(table *t, uint32_t index, int64_t time_ms, double n, double d);
+void mt_reject(table *t, int reason, const char *p, size_t n);
+void mt_clear_rejects(table *t);
+void mt_clear_events(table *t);
+
+/* feed.c */
+uint64_t mt_feed_statsd(table *t, const char *block, size_t n, int dialect);
+uint64_t mt_feed_graphite(table *t, const char *block, size_t n, int64_t now_ms, int dialect);
+int mt_next_line(const char **at, const char *end, slice *out);
+
+/* drain.c */
+long mt_drain(table *t, int fd, long budget, int dialect);
+void mt_receiver_free(receiver *r);
+
+/* fold.c */
+int mt_fold(table *t, series *s, const item *i, double rate);
+int mt_sketch_bin(const table *t, double value);
+void *mt_side_new(int kind);
+void mt_side_free(int kind, void *side);
+void mt_side_reset(int kind, void *side, int used);
+double mt_set_size(const set *s);
+uint32_t mt_set_members(const set *s, uint64_t *out);
+
+/* flush.c */
+void mt_flush_sizes(const table *t, flush_sizes *sizes);
+void mt_flush(table *t, const flush_arrays *a, int64_t start_ms, double period, int weighted);
+size_t mt_points_key_bytes(const table *t);
+void mt_flush_points(table *t, const flush_arrays *a);
+uint32_t mt_prune(table *t, uint32_t idle);
+
+#pragma GCC visibility pop
+
+static inline double mt_within(double value)
+{
+    return value > LARGEST ? LARGEST : value < -LARGEST ? -LARGEST : value;
+}
+
+#endif

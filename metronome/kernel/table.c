@@ -1,0 +1,236 @@
+/* The table: series by canonical key, what could not be folded, points, events. */
+#include "kernel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_SLOTS 1024
+
+table *mt_table_new(uint32_t series_limit, uint32_t timer_samples, uint32_t set_members, double ln_gamma)
+{
+    table *t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    t->series_limit = series_limit;
+    t->timer_samples = timer_samples;
+    t->set_members = set_members;
+    t->ln_gamma = ln_gamma;
+    /* Where the loader put us is secret enough: it only keeps senders from choosing slots. */
+    t->seed = ((uint64_t)(uintptr_t)t ^ (uint64_t)(uintptr_t)&mt_table_new << 16) * 0x9e3779b97f4a7c15ULL;
+    if (mt_rehash(t, FIRST_SLOTS) < 0) {
+        mt_table_free(t);
+        return NULL;
+    }
+    mt_forget_raw(t);
+    return t;
+}
+
+void mt_table_free(table *t)
+{
+    uint32_t i;
+    if (!t)
+        return;
+    for (i = 0; i < t->count; i++)
+        mt_side_free(t->series[i].kind, t->series[i].side);
+    free(t->series);
+    free(t->keys.p);
+    free(t->slots);
+    free(t->raw_slots);
+    free(t->raw.p);
+    free(t->points);
+    free(t->rejects);
+    free(t->reject_hashes);
+    free(t->events.p);
+    free(t->event_ends);
+    mt_scratch_free(&t->scratch);
+    mt_receiver_free(t->receiver);
+    free(t);
+}
+
+static uint32_t slot_of(const table *t, uint64_t id)
+{
+    return (uint32_t)((id * (t->seed | 1)) >> 32) & t->slot_mask;
+}
+
+/* Lay all series into the slots, which are empty. */
+void mt_reslot(table *t)
+{
+    uint32_t i;
+    for (i = 0; i < t->count; i++) {
+        uint32_t at = slot_of(t, t->series[i].id);
+        while (t->slots[at])
+            at = (at + 1) & t->slot_mask;
+        t->slots[at] = i + 1;
+    }
+}
+
+/* Lay all series into this many slots (a power of two); -1 without memory. */
+int mt_rehash(table *t, uint32_t count)
+{
+    uint32_t *slots = calloc(count, sizeof *slots);
+    if (!slots)
+        return -1;
+    free(t->slots);
+    t->slots = slots;
+    t->slot_mask = count - 1;
+    mt_reslot(t);
+    return 0;
+}
+
+/* Forget which raw names belong to which series.  The memory stays, for what comes next. */
+void mt_forget_raw(table *t)
+{
+    if (t->raw_slots)
+        memset(t->raw_slots, 0, ((size_t)t->raw_mask + 1) * sizeof *t->raw_slots);
+    t->raw_count = 0;
+    t->raw.n = 0;
+}
+
+static int kind_of_key(char code)
+{
+    return code == 'c' ? COUNTER : code == 'g' ? GAUGE : code == 't' ? TIMER : SET;
+}
+
+static int add_series(table *t, const char *key, size_t n, uint64_t id)
+{
+    series *s;
+    void *side = NULL;
+    int kind = kind_of_key(*key);
+    if (t->count == t->cap) {
+        uint32_t cap = t->cap ? 2 * t->cap : 256;
+        s = realloc(t->series, cap * sizeof *s);
+        if (!s)
+            return -1;
+        t->series = s;
+        t->cap = cap;
+    }
+    if (2 * (t->count + 1) > t->slot_mask && mt_rehash(t, 2 * (t->slot_mask + 1)) < 0)
+        return -1;
+    if (mt_reserve(&t->keys, n) < 0 || (kind != COUNTER && !(side = mt_side_new(kind))))
+        return -1;
+    s = &t->series[t->count++];
+    memset(s, 0, sizeof *s);
+    s->side = side;
+    s->kind = (uint8_t)kind;
+    s->id = id;
+    s->key_at = t->keys.n;
+    s->key_len = (uint16_t)n;
+    s->used = t->flushes;
+    memcpy(t->keys.p + t->keys.n, key, n);
+    t->keys.n += n;
+    return 0;
+}
+
+/* The series of a canonical key, made if there is room: UINT32_MAX when the table is full,
+ * UINT32_MAX - 1 without memory. */
+uint32_t mt_intern(table *t, const char *key, size_t n)
+{
+    uint64_t id = mt_hash64(key, n);
+    uint32_t at = slot_of(t, id);
+    while (t->slots[at]) {
+        const series *s = &t->series[t->slots[at] - 1];
+        if (s->id == id && s->key_len == n && !memcmp(t->keys.p + s->key_at, key, n))
+            return t->slots[at] - 1;
+        at = (at + 1) & t->slot_mask;
+    }
+    if (t->count >= t->series_limit)
+        return UINT32_MAX;
+    if (add_series(t, key, n, id) < 0) {
+        t->failed = 1;
+        return UINT32_MAX - 1;
+    }
+    at = slot_of(t, id);
+    while (t->slots[at] && t->slots[at] != t->count)
+        at = (at + 1) & t->slot_mask;
+    t->slots[at] = t->count;
+    return t->count - 1;
+}
+
+/* Keep a sample that has its own time; 0 where there is no room. */
+int mt_keep_point(table *t, uint32_t index, int64_t time_ms, double n, double d)
+{
+    point *p;
+    if (t->point_count == POINTS_WAITING) {
+        t->shed++;
+        return 0;
+    }
+    if (t->point_count == t->point_cap) {
+        size_t cap = t->point_cap ? 2 * t->point_cap : 256;
+        p = realloc(t->points, cap * sizeof *p);
+        if (!p) {
+            t->failed = 1;
+            return 0;
+        }
+        t->points = p;
+        t->point_cap = cap;
+    }
+    p = &t->points[t->point_count++];
+    p->series = index;
+    p->time_ms = time_ms;
+    p->n = n;
+    p->d = d;
+    t->series[index].used = t->flushes + 1;
+    return 1;
+}
+
+static int is_kept(const table *t, uint64_t hash, const reject *wanted)
+{
+    uint32_t i;
+    for (i = 0; i < t->reject_count; i++) {
+        const reject *r = &t->rejects[i];
+        if (t->reject_hashes[i] == hash && r->reason == wanted->reason && r->length == wanted->length &&
+            !memcmp(r->text, wanted->text, r->length))
+            return 1;
+    }
+    return 0;
+}
+
+/* Count a refused line, and keep it unless an equal one is kept; the oldest gives way. */
+void mt_reject(table *t, int reason, const char *p, size_t n)
+{
+    reject r;
+    uint64_t hash;
+    uint32_t at;
+    if (reason == WHY_MEMORY) {
+        t->failed = 1;
+        return;
+    }
+    t->rejected[reason]++;
+    if (!t->rejects) {
+        t->rejects = malloc(REJECTS_KEPT * sizeof *t->rejects);
+        t->reject_hashes = malloc(REJECTS_KEPT * sizeof *t->reject_hashes);
+        if (!t->rejects || !t->reject_hashes) {
+            mt_clear_rejects(t);
+            return;
+        }
+    }
+    r.reason = (uint8_t)reason;
+    r.length = (uint8_t)(n < EXCERPT_BYTES ? n : EXCERPT_BYTES);
+    memcpy(r.text, p, r.length);
+    hash = mt_hash64(r.text, r.length) + (uint64_t)reason;
+    if (is_kept(t, hash, &r))
+        return;
+    if (t->reject_count == REJECTS_KEPT) {
+        at = t->reject_first;
+        t->reject_first = (at + 1) % REJECTS_KEPT;
+    } else {
+        at = t->reject_count++;
+    }
+    t->rejects[at] = r;
+    t->reject_hashes[at] = hash;
+}
+
+void mt_clear_rejects(table *t)
+{
+    free(t->rejects);
+    free(t->reject_hashes);
+    t->rejects = NULL;
+    t->reject_hashes = NULL;
+    t->reject_first = t->reject_count = 0;
+}
+
+void mt_clear_events(table *t)
+{
+    t->events.n = 0;
+    t->event_count = 0;
+}
