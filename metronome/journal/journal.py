@@ -6,9 +6,7 @@ jobs (``writing``, ``reading``, ``opening``) touch the disk only and answer with
 
 **Group commit.**  Appends of one reactor turn gather; the next turn hands them to the
 writer as one group: one write, one fsync.  What is appended meanwhile is the next group,
-which starts as soon as this one is done.  So the slower the disk, the larger the groups,
-and nobody waits longer than two fsyncs.  No waiting for company was worth its latency:
-see doc/journal.md.
+which starts when this one is done, or on a slow disk a moment later (``company``).
 
 **A disk that refuses** makes the journal unwritable: the group and what has gathered
 behind it fail, new appends fail at once, and a probe by the clock finds out when to go on.
@@ -19,6 +17,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import chain, repeat
 from typing import Final, NamedTuple
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -27,6 +26,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from metronome.errors import JournalUnavailable
+from metronome.journal.company import Company
 from metronome.journal.cursors import CURSORS, Cursors
 from metronome.journal.disk import Disk, put
 from metronome.journal.format import KINDS, bytes_of
@@ -90,7 +90,9 @@ class FileJournal:
         self._gathered: deque[_Append] = deque()
         self._waiting_bytes = 0
         self._writing = False
+        self._group: list[_Append] = []
         self._rotate = False
+        self._company = Company(clock)
         self._commit_call: IDelayedCall | None = None
         self._probe_call: IDelayedCall | None = None
         self._save_call: IDelayedCall | None = None
@@ -126,6 +128,8 @@ class FileJournal:
             )
         self._enter(Found([], opened.damages))
         self._down = ""
+        if opened.failure:
+            self._broken(opened.failure, [])
         self._trim()
 
     def stop(self) -> Deferred[None]:
@@ -169,9 +173,14 @@ class FileJournal:
         Failures are told to those who appended; a barrier itself does not fail, so that
         reading goes on while the disk is full.
         """
-        if not self._gathered and not self._writing:
+        if self._gathered:
+            done = self._gather(0, (), 0)
+        elif self._writing:
+            done = Deferred()
+            self._group.append(_Append(0, (), 0, done))
+        else:
             return succeed(None)
-        return self._gather(0, (), 0).addCallback(lambda _: None)
+        return done.addCallback(lambda _: None)
 
     def unavailable(self) -> str:
         """Why an append would be refused now (a shed reason), or the empty string."""
@@ -192,8 +201,14 @@ class FileJournal:
         return done
 
     def _wake(self) -> None:
-        if self._commit_call is None and not self._writing:
-            self._commit_call = self._clock.callLater(0, self._commit)
+        """See to it that the next group is handed over, this turn's appends included."""
+        if self._writing:
+            return
+        wait = 0 if self._down else self._company.wait(len(self._gathered))
+        if self._commit_call is None:
+            self._commit_call = self._clock.callLater(wait, self._commit)
+        elif not wait and self._commit_call.getTime() > self._clock.seconds():
+            self._commit_call.reset(0)
 
     def _commit(self) -> None:
         """Hand the next group to the writer."""
@@ -207,18 +222,22 @@ class FileJournal:
         most = 0 if self._rotate else self._segment_bytes
         self._rotate = False
         self._writing = True
+        self._group = group
+        self._company.leaves(len(group))
         work = [(each.kind, each.payloads) for each in group]
         writing = self._writer.do(lambda: write_group(disk, tail, work, most))
         writing.addErrback(self._writer_broke)
-        writing.addCallback(self._written, group, size)
+        writing.addCallback(self._written, size)
 
     def _writer_broke(self, failure: Failure) -> Written:
         """A bug, or no memory: what is on disk is unknown, so begin a segment anew."""
         _log.failure("journal: the writer failed", failure)
         return Written(self._tail._replace(clean=False), [], OSError(failure.getErrorMessage()))
 
-    def _written(self, written: Written, group: list[_Append], size: int) -> None:
+    def _written(self, written: Written, size: int) -> None:
         self._writing = False
+        group, self._group = self._group, []
+        self._company.returns()
         self._waiting_bytes -= size
         grown = written.tail.end > self._tail.end
         self._set_tail(written.tail)
@@ -231,7 +250,8 @@ class FileJournal:
             self._counts["appended_records"] += sum(map(len, written.positions))
         if self._gathered:
             self._wake()
-        for each, positions in zip(group, written.positions, strict=True):
+        # Barriers have joined the group since it left; they have no positions.
+        for each, positions in zip(group, chain(written.positions, repeat([])), strict=False):
             each.done.callback(positions)
         if grown:
             changes, self._changes = self._changes, []
@@ -329,6 +349,10 @@ class FileJournal:
         if self._cursors.move(consumer, position):
             self._save_soon()
             self._trim()
+
+    def consumers(self) -> list[str]:
+        """The consumers whose cursors are kept, by name."""
+        return self._cursors.names()
 
     def forget(self, consumer: str) -> None:
         """The consumer exists no longer and holds nothing back."""

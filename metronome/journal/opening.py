@@ -4,6 +4,10 @@ Only the last segment is read; damage in the others is met when they are read.  
 is found good is synced before anybody sees it: after a kill it may so far be in the
 kernel's memory only, and a consumer that has read it must never see its position again
 with another record in it.
+
+Every start begins a new segment.  The last process may have died between an fsync that
+failed and the undoing of it, and to this process the kernel would go on calling that file
+clean; it is read, but never written again.
 """
 
 from __future__ import annotations
@@ -37,38 +41,46 @@ class Opened(NamedTuple):
     """Why the cursors could not be read; empty when they could."""
     torn_bytes: int
     damages: list[Damage]
+    failure: OSError | None
+    """Why the folder cannot be written now; the tail is not clean then."""
 
 
 def open_folder(disk: Disk, make_identity: Callable[[], str]) -> Opened:
-    """Open, or make what is missing.  Raises ``OSError``, ``ConfigError``."""
+    """Open, or make what is missing.
+
+    Raises ``ConfigError``, and ``OSError`` when the folder cannot be read or a new one
+    cannot be made; one that can only not be written is opened for reading.
+    """
     names = disk.names()
-    for name in names:
-        if name.endswith(NEW) or name == PROBE:
-            disk.remove(name)
     identity = _identity(disk, names, make_identity)
     cursors, cursors_damage = _cursors(disk, names)
-    sizes = {first: size for name, size in names.items() if (first := first_of(name)) is not None}
     furthest = max(cursors.values(), default=0)
+    sizes = {first: size for name, size in names.items() if (first := first_of(name)) is not None}
     if not sizes:
         tail = begin_segment(disk, furthest)
-        return Opened(identity, {tail.first: 0}, tail, cursors, cursors_damage, 0, [])
+        return Opened(identity, {tail.first: 0}, tail, cursors, cursors_damage, 0, [], None)
     last = max(sizes)
-    tail, damages = _tail(disk, Extent(last, last + sizes[last]))
-    torn = sizes[last] - tail.size
-    if torn:
-        disk.truncate(name_of(last), tail.size)
-    disk.sync(name_of(last))
-    disk.sync_folder()
-    sizes[last] = tail.size
-    if furthest > tail.end:
-        # Somebody has taken files away.  Positions that were handed out are never used
-        # again: a store may have written down that it has them.
-        tail = begin_segment(disk, furthest)
-        sizes[furthest] = 0
-    return Opened(identity, sizes, tail, cursors, cursors_damage, torn, damages)
+    end, damages = _end(disk, Extent(last, last + sizes[last]))
+    torn = last + sizes[last] - end
+    # Cursors are further when somebody has taken files away.  Positions that were handed out
+    # are never used again: a store may have written down that it has them.
+    tail = Tail(last, max(end, furthest), clean=False)
+    failure = None
+    try:
+        for name in names:
+            if name.endswith(NEW) or name == PROBE:
+                disk.remove(name)
+        disk.truncate(name_of(last), end - last)
+        sizes[last] = end - last
+        disk.sync(name_of(last))
+        tail = begin_segment(disk, tail.end)
+        sizes[tail.first] = 0
+    except OSError as refusal:
+        failure = refusal
+    return Opened(identity, sizes, tail, cursors, cursors_damage, torn, damages, failure)
 
 
-def _tail(disk: Disk, extent: Extent) -> tuple[Tail, list[Damage]]:
+def _end(disk: Disk, extent: Extent) -> tuple[int, list[Damage]]:
     """Where the last whole append of the last segment ends, and the damage before."""
     end = extent.first
     damages = []
@@ -77,7 +89,7 @@ def _tail(disk: Disk, extent: Extent) -> tuple[Tail, list[Damage]]:
             damages.append(met)
         elif not met.kind & MORE:
             end = met.end
-    return Tail(extent.first, end), [damage for damage in damages if damage.end <= end]
+    return end, [damage for damage in damages if damage.end <= end]
 
 
 def _identity(disk: Disk, names: dict[str, int], make_identity: Callable[[], str]) -> str:

@@ -84,7 +84,9 @@ def read_entries(disk: Disk, extents: Sequence[Extent], position: int, most: int
                 if met.position < met.end:
                     found.damages.append(met)
                 continue
-            found.entries.append(met._replace(kind=met.kind & ~MORE))
+            if met.kind & MORE:
+                met = met._replace(kind=met.kind & ~MORE)
+            found.entries.append(met)
             taken += len(met.payload)
             if taken >= most:
                 return found
