@@ -1,0 +1,168 @@
+"""Lines over connections: TCP, TLS and Unix streams alike.
+
+Whole lines are taken in block by block.  While the intake has no room nothing is read, so that
+the sender waits instead of losing.  A last line without a line end counts when the sender has
+closed properly (``printf 'a:1|c' | nc``); when the connection broke it may be cut, and is refused.
+A connection that is silent for too long is closed, and there are never more than a set number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+from typing import Protocol as TypingProtocol
+
+from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort, ITCPTransport
+from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
+from twisted.python.failure import Failure
+
+from metronome.addresses import Address
+from metronome.limits import LINE_BYTES
+from metronome.receivers import sockets
+from metronome.receivers.interface import Given
+from metronome.wire.lines import LineSplitter
+
+Feed = Callable[[bytes, str], None]
+"""Takes a block of whole lines and its sender."""
+
+
+class _Transport(TypingProtocol):
+    """What is used of Twisted's stream transports."""
+
+    def pauseProducing(self) -> None: ...
+    def resumeProducing(self) -> None: ...
+    def abortConnection(self) -> None: ...
+
+
+class LineConnection(Protocol):
+    """One connection that lines come in on."""
+
+    def __init__(self, owner: StreamListener, sender: str):
+        self._owner = owner
+        self._given = owner.given
+        self._sender = sender
+        self._splitter = LineSplitter(LINE_BYTES)
+        self._idle: IDelayedCall | None = None
+        self._lost = False
+        self.gone: Deferred[None] = Deferred()
+
+    def connectionMade(self) -> None:
+        if ITCPTransport.providedBy(self.transport):
+            # A peer that vanished without a word is noticed.
+            self.transport.setTcpKeepAlive(True)
+        self._owner.came(self)
+        self._watch()
+
+    def dataReceived(self, data: bytes) -> None:
+        self._watch()
+        block, refused = self._splitter.feed(data)
+        for excerpt in refused:
+            self._given.inlet.reject("line_too_long", excerpt, self._sender)
+        if block:
+            self._owner.feed(block, self._sender)
+        if self._given.inlet.blocked():
+            # Waiting is ours, not the sender's silence.
+            self._unwatch()
+            self._transport.pauseProducing()
+            self._given.inlet.when_free().addCallback(self._go_on)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._lost = True
+        self._unwatch()
+        rest = self._splitter.rest()
+        if rest and isinstance(reason.value, ConnectionDone):
+            self._owner.feed(rest + b"\n", self._sender)
+        elif rest:
+            self._given.inlet.reject("unfinished_line", rest, self._sender)
+        self._owner.went(self)
+        self.gone.callback(None)
+
+    def close(self) -> None:
+        """End the connection at once: what was not read is the sender's still."""
+        self._transport.abortConnection()
+
+    @property
+    def _transport(self) -> _Transport:
+        return cast(_Transport, self.transport)
+
+    def _watch(self) -> None:
+        """Count silence from now on."""
+        if self._idle is None:
+            self._idle = self._given.reactor.callLater(self._given.idle, self._on_silence)
+        else:
+            self._idle.reset(self._given.idle)
+
+    def _unwatch(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+
+    def _on_silence(self) -> None:
+        self._idle = None
+        self._owner.closed("idle")
+        self.close()
+
+    def _go_on(self, _: None) -> None:
+        if self._lost:
+            return
+        if self._given.inlet.blocked():
+            self._given.inlet.when_free().addCallback(self._go_on)
+            return
+        self._watch()
+        self._transport.resumeProducing()
+
+
+class StreamListener(ServerFactory):
+    """Listens, and holds its connections."""
+
+    noisy = False
+
+    def __init__(self, given: Given, feed: Feed):
+        self.given = given
+        self.feed = feed
+        self._connections: set[LineConnection] = set()
+        self._port: IListeningPort | None = None
+        self._bound = given.address
+
+    @property
+    def connected(self) -> int:
+        """Open connections."""
+        return len(self._connections)
+
+    def listen(self) -> Address:
+        """Bind and accept; the address that was bound."""
+        self._port, self._bound = sockets.listen_stream(self.given.reactor, self.given.address, self)
+        return self._bound
+
+    def stop(self) -> Deferred[Any]:
+        """Accept nothing more and close what is open; fires when all are gone."""
+        if self._port is None:
+            return succeed(None)
+        port, self._port = self._port, None
+        gone = [connection.gone for connection in self._connections]
+        for connection in list(self._connections):
+            connection.close()
+        return gatherResults([sockets.close_stream(port, self._bound), *gone])
+
+    def buildProtocol(self, addr: IAddress | None) -> LineConnection | None:
+        """A connection, or none when there are as many as there may be."""
+        if len(self._connections) >= self.given.connections:
+            self.closed("too_many_connections")
+            return None
+        return LineConnection(self, str(getattr(addr, "host", "unix")))
+
+    def came(self, connection: LineConnection) -> None:
+        """A connection is open."""
+        self._connections.add(connection)
+        self.given.telemetry.count("metronome_connections_total", source=self.given.inlet.source)
+
+    def went(self, connection: LineConnection) -> None:
+        """A connection is gone."""
+        self._connections.discard(connection)
+
+    def closed(self, reason: str) -> None:
+        """A connection is closed by our own decision."""
+        source = self.given.inlet.source
+        self.given.telemetry.count("metronome_connections_closed_total", source=source, reason=reason)

@@ -1,0 +1,79 @@
+"""What receivers stand on in their tests: an inlet that remembers, and a reactor in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock
+
+from metronome.addresses import parse
+from metronome.gateway.telemetry import Telemetry
+from metronome.options import RECEIVER_PARAMETERS
+from metronome.receivers.interface import Given
+
+
+class RememberingInlet:
+    """Keeps what it is fed; full while ``full`` is true."""
+
+    source = "statsd_test"
+
+    def __init__(self) -> None:
+        self.blocks: list[tuple[bytes, str]] = []
+        self.rejects: list[tuple[str, bytes]] = []
+        self.dropped = 0
+        self.full = False
+        self.watched = False
+        self._waiters: list[Deferred[None]] = []
+
+    def statsd(self, block: bytes, sender: str = "") -> None:
+        self.blocks.append((block, sender))
+
+    graphite = statsd
+
+    def drain(self, fd: int, budget: int) -> int:
+        raise AssertionError("the tests here watch the input, so it is fed datagram by datagram")
+
+    def reject(self, reason: str, excerpt: bytes, sender: str = "") -> None:
+        self.rejects.append((reason, excerpt))
+
+    def kernel_dropped(self, number: int) -> None:
+        self.dropped += number
+
+    def blocked(self) -> bool:
+        return self.full
+
+    def when_free(self) -> Deferred[None]:
+        self._waiters.append(Deferred())
+        return self._waiters[-1]
+
+    def freed(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            waiter.callback(None)
+
+    @property
+    def text(self) -> bytes:
+        """All blocks after one another."""
+        return b"".join(block for block, _ in self.blocks)
+
+
+def given(address: str, inlet: RememberingInlet, **over: Any) -> Given:
+    """What a receiver is given, on a reactor in memory."""
+    transports = ("udp", "tcp", "tls", "unix", "unixgram")
+    made = Given(
+        reactor=over.pop("reactor", None) or MemoryReactorClock(),
+        address=parse(address, transports, RECEIVER_PARAMETERS),
+        inlet=inlet,
+        telemetry=Telemetry(),
+        connections=2,
+        idle=60.0,
+    )
+    return made._replace(**over)
+
+
+def counted(telemetry: Telemetry, name: str) -> dict[str, float]:
+    """A counter's values by reason, or by source where it has no reason."""
+    families = {family.name: family for family in telemetry.families()}
+    samples = families[name].samples if name in families else []
+    return {labels.get("reason", labels.get("source", "")): value for labels, value in samples}
