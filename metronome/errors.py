@@ -26,6 +26,7 @@ REJECT_REASONS: Final[dict[str, str]] = {
     "too_many_labels": "more labels than a series may have",
     "mixed_tag_styles": "one line uses two styles of tags",
     "line_too_long": "the line is longer than the limit; it was skipped up to its end",
+    "unfinished_line": "the connection broke in the middle of the line",
     "truncated": "the datagram was larger than the buffer and lost its end",
     "bad_event": "the DogStatsD event or service check is malformed",
     "disabled": "the line uses something that is switched off for this receiver",

@@ -136,10 +136,27 @@ DUPLICATE_IDS: Final = 2_000_000
 HTTP_CONNECTIONS: Final = 1024
 HTTP_IDLE: Final = 60
 """A connection that is silent this long is closed; also bounds a request's arrival."""
+HTTP_HEADERS: Final = 100
+"""Header fields of one request; browsers send about 20."""
+HTTP_HEADER_BYTES: Final = 16384
+"""Request line and header fields together; most servers stop at 8 to 16 KiB."""
+HTTP_BODIES_BYTES: Final = 64 << 20
+"""Bodies that are arriving or being answered, all connections together; beyond that 503."""
+HTTP_DISCARD_BYTES: Final = 8 << 20
+HTTP_LINGER: Final = 5
+"""After a refusal so much more is read and thrown away, for so long, before the connection
+is cut: a client that is still sending would otherwise never see the answer."""
+RETRY_AFTER: Final = 5
+"""Seconds that a client is asked to wait when the gateway cannot take or answer now."""
 STREAM_CONNECTIONS: Final = 1024
 """Connections of one TCP or Unix stream receiver."""
 STREAM_IDLE: Final = 3600
 """Statsd and carbon clients hold connections open and may be silent for long."""
+
+ORIGINS_PER_STREAM: Final = 100
+"""Web origins that a stream lists; globs cover subdomains."""
+RETENTION_DAYS: Final = 36_500
+"""Longest retention that can be asked for: a hundred years."""
 
 # --- reading -----------------------------------------------------------------------------
 SERIES_PER_ANSWER: Final = 100_000
@@ -149,6 +166,14 @@ BINS_PER_ANSWER: Final = 4 * POINTS_PER_ANSWER
 """Sketch bins, and as many set members, that a store's answer may carry: 100 MB of them."""
 TOCK_ROWS: Final = 50
 """Default number of referers and formats in a tock, as research/analytics.md 8.2."""
+TOCK_ROWS_MOST: Final = 10_000
+"""What ``limit`` may ask for."""
+TOCK_DAYS: Final = 30
+"""Days that a tock covers when nothing is asked for."""
+DATES_PER_ANSWER: Final = 36_600
+"""Dates that ``fill=1`` may write: a hundred years."""
+STEPS_SHOWN: Final = 300
+"""Steps of an answer whose step is not asked for: what a chart can show."""
 
 # --- stores ------------------------------------------------------------------------------
 STORE_MEMORY: Final = 512_000_000

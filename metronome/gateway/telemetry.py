@@ -34,6 +34,11 @@ CATALOGUE: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
     ),
     "metronome_connections": ("gauge", ("source",), "open connections of a receiver"),
     "metronome_connections_total": ("counter", ("source",), "connections accepted by a receiver"),
+    "metronome_connections_closed_total": (
+        "counter",
+        ("source", "reason"),
+        "connections that a receiver closed by itself: idle, too_many_connections",
+    ),
     "metronome_flush_seconds": ("gauge", (), "how long the last flush held the reactor"),
     "metronome_flushes_total": ("counter", (), "flushes done"),
     "metronome_flush_waiting_bytes": ("gauge", (), "flushed parts that the journal would not take yet"),
