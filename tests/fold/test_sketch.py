@@ -129,6 +129,15 @@ def test_weight_below_one() -> None:
     assert sketch.quantile(bins, counts, 0.9, 3.0, 3.0) == 3.0
 
 
+def test_weights_of_any_size_stand_side_by_side() -> None:
+    """A sketch beside one whose weight swallows its own in rounding still has its value."""
+    heavy = sketch.sketch_of(np.array([1.0]), np.array([1e18]))
+    light = sketch.sketch_of(np.array([5.0, 7.0]))
+    answers = sketch.quantiles([heavy, light], 0.9, np.array([1.0, 5.0]), np.array([1.0, 7.0]))
+    assert answers[0] == 1.0
+    assert 5.0 <= answers[1] <= 7.0
+
+
 VALUES = st.sampled_from([-50.0, -1.0, 0.0, 1.0, 2.0, 1e6])
 WEIGHTS = st.sampled_from([1.0, 2.0, 10.0])
 SKETCHES = st.lists(st.tuples(VALUES, WEIGHTS), max_size=8).map(
