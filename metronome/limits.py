@@ -52,8 +52,8 @@ SERIES_PER_STREAM: Final = 1_000_000
 """Live series of a stream in one gateway; beyond that samples are rejected and counted."""
 PATHS_KEPT: Final = 100_000
 """Graphite paths remembered so that they are not written anew at every flush: about 40 MB."""
-POINTS_WAITING: Final = 1 << 20
-"""Points with a time of their own that a table holds until they are taken out: 32 MB."""
+POINTS_KEPT: Final = 1 << 20
+"""Points with a time of their own that a table holds at most, should nobody take them out: 32 MB."""
 EVENTS_WAITING: Final = 10_000
 EVENT_BYTES_WAITING: Final = 8 << 20
 """DogStatsD events and checks that a table holds until they are taken out."""
@@ -103,6 +103,12 @@ CARBON_GOODBYE: Final = 2.0
 """At stop, how long carbon has to take what was written; within ``STOP_SECONDS``."""
 CARBON_CHUNK_LINES: Final = 500
 """Lines written at once: a millisecond of the reactor (four for timers) and 30 kB."""
+METRICS_STEP_ROWS: Final = 2048
+"""Series brought up to date for ``/metrics`` in one turn of the reactor: some milliseconds."""
+METRICS_CHUNK_LINES: Final = 1000
+"""Lines of ``/metrics`` written in one turn of the reactor: about two milliseconds."""
+METRICS_WINDOW: Final = 60.0
+"""Quantiles on ``/metrics`` are those of the last period with samples, if it is this recent."""
 IDLE_SERIES: Final = 250_000
 """Idle series whose value the converter repeats; beyond that the longest idle are forgotten."""
 IDLE_SECONDS: Final = 86400

@@ -12,7 +12,7 @@ Of the table itself:
 - A series beyond the limit is refused (``too_many_series``).  Series stay known when idle until
   they are pruned; their order is the order in which they came.
 - Samples with their own time are points: counters with ``value/rate`` and ``1/rate``, gauges with the value.
-  Beyond ``POINTS_WAITING`` they are not kept and counted as ``shed:queue_full``; so are events beyond
+  Beyond ``POINTS_KEPT`` they are not kept and counted as ``shed:queue_full``; so are events beyond
   ``EVENTS_WAITING`` or ``EVENT_BYTES_WAITING``.
 - A reject that equals a kept one (reason and excerpt) is counted, not kept again.
 """
@@ -32,7 +32,7 @@ from metronome.limits import (
     EVENT_BYTES_WAITING,
     EVENTS_WAITING,
     EXCERPT_BYTES,
-    POINTS_WAITING,
+    POINTS_KEPT,
     REJECTS_KEPT,
     SERIES_PER_STREAM,
     SET_MEMBERS,
@@ -277,7 +277,7 @@ class Table:
         return 1
 
     def _keep(self, point: Point) -> int:
-        if len(self._points) == POINTS_WAITING:
+        if len(self._points) == POINTS_KEPT:
             self._counts["shed:queue_full"] += 1
             return 0
         self._points.append(point)

@@ -55,7 +55,7 @@ enum dialect {
 #define NUMBER_BYTES 512
 #define EXCERPT_BYTES 160
 #define REJECTS_KEPT 1000
-#define POINTS_WAITING (1 << 20)
+#define POINTS_KEPT (1 << 20)
 #define EVENTS_WAITING 10000
 #define EVENT_BYTES_WAITING (8 << 20)
 #define DATAGRAM_BYTES 65535

@@ -150,7 +150,7 @@ uint32_t mt_intern(table *t, const char *key, size_t n)
 int mt_keep_point(table *t, uint32_t index, int64_t time_ms, double n, double d)
 {
     point *p;
-    if (t->point_count == POINTS_WAITING) {
+    if (t->point_count == POINTS_KEPT) {
         t->shed++;
         return 0;
     }
