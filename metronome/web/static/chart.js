@@ -162,6 +162,9 @@ export class Chart {
   #draw(answer, stat, now) {
     const picture = linesOf(answer, stat, MOST_LINES, now);
     const { times, lines, step } = picture;
+    const label = this.group.value.startsWith(LABEL) ? this.group.value.slice(LABEL.length) : "";
+    const nameless = label ? `no ${label}` : this.stat.selectedOptions[0].text;
+    for (const line of lines) line.text ||= nameless;
     this.#shown = { ...picture, stat, now };
     find("plot").hidden = !lines.length;
     setText(find("chart-hollow"), lines.length ? "" : `No values in the last ${this.range.text}.`);
@@ -171,10 +174,7 @@ export class Chart {
     } else {
       this.plot.clear();
     }
-    const name = this.stat.selectedOptions[0].text;
-    this.legend.fill(
-      lines.map(({ text, values }) => ({ text: text || name, value: summary(times, values)?.latest.value })),
-    );
+    this.legend.fill(lines.map(({ text, values }) => ({ text, value: summary(times, values)?.latest.value })));
     this.#summarise(step);
   }
 

@@ -23,6 +23,7 @@ export function isAdditive(stat) {
 }
 
 /** Lines on one time grid: `{times, step, lines: [{text, values}], hidden}`.
+ * A line's text is its labels, empty where it has none.
  *
  * `answer` is `{step, from, until, groups: [{v, values: [[time, value]…]}]}`.  The `most`
  * largest groups are kept, `hidden` counts the others.  A step without a value is 0 for

@@ -5,6 +5,8 @@ import { arrange, build, find, setAttribute, setText } from "./dom.js";
 import { age, globOf, labelText, plural, whole } from "./format.js";
 
 const REFRESH_SECONDS = 10;
+const MANY = 2000; // a long list is asked for less often: it is megabytes
+const REFRESH_SECONDS_MANY = 60;
 const TYPING_MS = 250;
 const ROWS_SHOWN = 300; // more rows help nobody who looks for one; the filter does
 
@@ -41,7 +43,7 @@ export class SeriesList {
     this.list = find("series-rows");
     this.filter = find("filter");
     this.sort = find("sort");
-    this.repeat = new Repeat((signal) => this.#refresh(signal), () => REFRESH_SECONDS);
+    this.repeat = new Repeat((signal) => this.#refresh(signal), () => this.#seconds());
     this.filter.addEventListener("input", () => this.#typed());
     this.sort.addEventListener("change", () => this.#draw());
     this.list.addEventListener("keydown", (event) => this.#move(event));
@@ -66,6 +68,10 @@ export class SeriesList {
   mark(series) {
     this.#chosen = series ? keyOf(series) : "";
     this.#draw();
+  }
+
+  #seconds() {
+    return this.#series.length > MANY ? REFRESH_SECONDS_MANY : REFRESH_SECONDS;
   }
 
   #typed() {
