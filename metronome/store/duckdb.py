@@ -66,10 +66,13 @@ class _Open(NamedTuple):
 class DuckdbStore:
     """A ``Store`` in a DuckDB file."""
 
-    def __init__(self, path: str, settings: Settings, worker: Worker):
+    def __init__(
+        self, path: str, settings: Settings, worker: Worker, bounds: duckdb_read.Bounds = duckdb_read.BOUNDS
+    ):
         self._path = path
         self._settings = settings
         self._worker = worker
+        self._bounds = bounds
         self._open: _Open | None = None
         self._trouble = "not started"
         self._stopping = False
@@ -101,7 +104,9 @@ class DuckdbStore:
 
         def job(database: _Open) -> list[Found]:
             stream = database.writer.streams.get(selection.stream)
-            return [] if stream is None else duckdb_read.find(database.connection, stream, selection)
+            if stream is None:
+                return []
+            return duckdb_read.find(database.connection, stream, selection, self._bounds.series)
 
         return self._do(job)
 
@@ -122,7 +127,7 @@ class DuckdbStore:
             stream = writer.streams.get(selection.stream)
             if stream is None:
                 return Fetched([], applied)
-            question = duckdb_read.Question(stream, selection, step, by, writer.ranks)
+            question = duckdb_read.Question(stream, selection, step, by, writer.ranks, self._bounds)
             groups = duckdb_read.fetch(database.connection, question, sketches=sketches, members=members)
             return Fetched(groups, applied)
 

@@ -20,7 +20,7 @@ from metronome.fold.cells import settled
 from metronome.limits import MERGE_ROWS
 from metronome.model import Selection
 from metronome.store.duckdb_file import Connection, scalar, transaction
-from metronome.store.duckdb_read import Question, cells_and_periods
+from metronome.store.duckdb_read import Bounds, Question, cells_and_periods
 from metronome.store.duckdb_write import Writer, lists_of
 from metronome.store.interface import Retention
 from metronome.store.ladder import Merge, merges, oldest_event, oldest_id, oldest_part
@@ -31,6 +31,9 @@ _RECENT_MS: Final = 86_400_000
 """A series with parts as young as this is surely alive."""
 _TALLY_LINES: Final = 10_000
 """Lines of the books that are added up now and then."""
+
+_UNBOUNDED: Final = Bounds(*[(1 << 62) - 1] * 3)
+"""A chunk is bounded by its rows."""
 
 _DUE: Final = """
 SELECT time // $window AS part, sid,
@@ -84,7 +87,8 @@ class Chunk(NamedTuple):
 
     def _rewrite(self, writer: Writer) -> int:
         selection = Selection("", "*", start=self.start, end=self.end)
-        question = Question(self.stream, selection, self.step * 1000, None, writer.ranks, self.step)
+        step = self.step * 1000
+        question = Question(self.stream, selection, step, None, writer.ranks, _UNBOUNDED, self.step)
         kinds = writer.connection.execute("SELECT sid, kind FROM chosen").fetchnumpy()
         kind_of = np.zeros(int(kinds["sid"].max(initial=0)) + 1, np.uint8)
         kind_of[kinds["sid"]] = kinds["kind"]
@@ -110,12 +114,14 @@ class Chunk(NamedTuple):
         return deleted - len(rows)
 
 
-def chunks_due(writer: Writer, now: int, retention: dict[str, Retention]) -> list[Chunk]:
-    """What has to be merged at ``now`` (ms)."""
+def chunks_due(
+    writer: Writer, now: int, retention: dict[str, Retention], rows: int = MERGE_ROWS
+) -> list[Chunk]:
+    """What has to be merged at ``now`` (ms), in chunks of about so many rows."""
     chunks = []
     for name, stream in writer.streams.items():
         for merge in merges(now, retention.get(name, Retention())):
-            chunks += _chunks(writer.connection, stream, merge)
+            chunks += _chunks(writer.connection, stream, merge, rows)
     return chunks
 
 
@@ -158,14 +164,14 @@ def tidy(writer: Writer) -> None:
     connection.execute("CHECKPOINT")
 
 
-def _chunks(connection: Connection, stream: int, merge: Merge) -> list[Chunk]:
+def _chunks(connection: Connection, stream: int, merge: Merge, rows: int) -> list[Chunk]:
     due = connection.execute(_DUE, {"stream": stream, **merge._asdict()}).fetchnumpy()
     windows, sids, weights = due["part"], due["sid"], due["weight"].astype(np.float64)
     chunks = []
     begin, size = 0, len(sids)
     total = np.concatenate(([0.0], np.cumsum(weights)))
     while begin < size:
-        fits = int(np.searchsorted(total, total[begin] + MERGE_ROWS, side="right")) - 1
+        fits = int(np.searchsorted(total, total[begin] + rows, side="right")) - 1
         same = int(np.searchsorted(windows, windows[begin], side="right"))
         end = min(max(fits, begin + 1), same)
         start = int(windows[begin]) * merge.window

@@ -26,39 +26,51 @@ WHERE parts.stream = $stream AND time >= $start AND time < $end AND step <= $mos
 
 _ANY_STEP: Final = (1 << 31) - 1
 _LATEST: Final = "arg_max(n, row(time, list_extract($ranks, gateway + 1), position))"
+_ADDING: Final = ("sum(n)", "sum(d)")
 _N_AND_D: Final = {
-    Kind.COUNTER: ("sum(n)", "sum(d)", "sum(v)", "sum(e)"),
-    Kind.TIMER: ("sum(n)", "sum(d)", "sum(v)", "sum(e)"),
-    Kind.GAUGE: (_LATEST, "1.0", "sum(v)", "1.0"),
-    Kind.SET: ("max(n)", "1.0", "max(v)", "1.0"),
+    Kind.COUNTER: _ADDING,
+    Kind.TIMER: _ADDING,
+    Kind.GAUGE: (_LATEST, "1.0"),
+    # The greatest, where there are no members to unite.
+    Kind.SET: ("max(n)", "1.0"),
 }
-"""How n and d come together: those of one series, then those of a group."""
+_FOLD: Final = """
+SELECT {owner}, {moment} AS moment, {n} AS n, {d} AS d, sum(count)::DOUBLE AS counts,
+       {sources}::DOUBLE AS sources, min(coalesce(low, n)) AS low, max(coalesce(high, n)) AS high,
+       sum(squares) AS squares, max(period) AS period
+{rows} GROUP BY {owner}, {moment}
+"""
 
 
-def _per_series(kind: Kind, moment: str, rows: str) -> str:
-    """SQL that folds the rows of each series and moment; v is n, e is d, c the count."""
-    n, d, _, _ = _N_AND_D[kind]
-    return f"""
-SELECT owner, sid, {moment} AS moment, {n} AS v, {d} AS e, sum(count) AS c,
-       min(coalesce(low, n)) AS least, max(coalesce(high, n)) AS most, sum(squares) AS q, max(period) AS p
-{rows} GROUP BY owner, sid, moment"""
+def _fold(kind: Kind, moment: str, apart: bool) -> str:
+    """SQL that folds the parts of each owner and moment.
 
-
-def _per_owner(kind: Kind, series: str, apart: bool) -> str:
-    """SQL that folds the series of each owner; where every series is one, there is nothing
-    to do."""
-    _, _, n, d = _N_AND_D[kind]
+    Gauges of a group take two turns: the latest of each series, then the sum of those.
+    ``apart`` says that every owner is one series.
+    """
+    n, d = _N_AND_D[kind]
+    rows = f"{_PARTS} AND kind = {int(kind)}"
+    turn = {"owner": "owner", "moment": moment, "n": n, "d": d, "rows": rows}
     if apart:
-        folded = f"SELECT owner, moment, v AS n, e AS d, c, 1 AS sources, least, most, q, p FROM ({series})"
-    else:
-        folded = f"""
-SELECT owner, moment, {n} AS n, {d} AS d, sum(c) AS c, count(*) AS sources,
-       min(least) AS least, max(most) AS most, sum(q) AS q, max(p) AS p
-FROM ({series}) GROUP BY owner, moment"""
-    return f"""
-SELECT owner::BIGINT AS owner, moment, n, d, c::DOUBLE AS counts, sources::DOUBLE AS sources,
-       least AS low, most AS high, q AS squares, p AS period
-FROM ({folded}) LIMIT {POINTS_PER_ANSWER + 1}"""
+        return _FOLD.format(sources="1", **turn)
+    if kind is not Kind.GAUGE:
+        return _FOLD.format(sources="count(DISTINCT sid)", **turn)
+    series = _FOLD.format(sources="1", **{**turn, "owner": "owner, sid"})
+    latest = f"FROM (SELECT * RENAME (moment AS time, counts AS count) FROM ({series}))"
+    again = {"moment": "time", "n": "sum(n)", "rows": latest}
+    return _FOLD.format(sources="count(*)", **{**turn, **again})
+
+
+class Bounds(NamedTuple):
+    """What an answer may hold at most; beyond that it is refused as too expensive."""
+
+    series: int = SERIES_PER_ANSWER
+    points: int = POINTS_PER_ANSWER
+    bins: int = BINS_PER_ANSWER
+    """Of sketches, and as many members of sets."""
+
+
+BOUNDS: Final = Bounds()
 
 
 class Question(NamedTuple):
@@ -69,6 +81,7 @@ class Question(NamedTuple):
     step: int
     by: tuple[str, ...] | None
     ranks: list[int]
+    bounds: Bounds
     most_step: int = _ANY_STEP
     """Leave out parts that were merged further than into steps of so many seconds."""
 
@@ -84,8 +97,8 @@ class Question(NamedTuple):
         return {"stream": self.stream, "start": start, "end": end, "most_step": self.most_step}
 
 
-def find(connection: Connection, stream: int, selection: Selection) -> list[Found]:
-    """The series with parts in the selection's time, by key."""
+def find(connection: Connection, stream: int, selection: Selection, most: int) -> list[Found]:
+    """The series with parts in the selection's time, by key; at most so many."""
     where, values = _series_where(stream, selection)
     rows = connection.execute(
         f"""
@@ -94,10 +107,10 @@ FROM (SELECT sid, min(time) AS first, max(time) AS last FROM parts
       WHERE stream = $stream AND time >= $start AND time < $end
         AND sid IN (SELECT sid FROM series WHERE {where})
       GROUP BY sid) JOIN series USING (sid)
-ORDER BY key LIMIT {SERIES_PER_ANSWER + 1}""",
+ORDER BY key LIMIT {most + 1}""",
         {**values, "start": selection.start, "end": selection.end},
     ).fetchall()
-    _bound(len(rows), SERIES_PER_ANSWER, "series")
+    _bound(len(rows), most, "series")
     return [Found(parse_key(key.encode()), first, last) for key, first, last in rows]
 
 
@@ -135,9 +148,9 @@ def _choose_apart(connection: Connection, question: Question) -> list[Header]:
     """Make the table ``chosen`` with every series its own owner."""
     where, values = _series_where(question.stream, question.selection)
     rows = connection.execute(
-        f"SELECT sid, key FROM series WHERE {where} LIMIT {SERIES_PER_ANSWER + 1}", values
+        f"SELECT sid, key FROM series WHERE {where} LIMIT {question.bounds.series + 1}", values
     ).fetchall()
-    _bound(len(rows), SERIES_PER_ANSWER, "series")
+    _bound(len(rows), question.bounds.series, "series")
     named = []
     for sid, key in rows:
         series = parse_key(key.encode())
@@ -170,9 +183,9 @@ FROM (SELECT {", ".join(["sid", "kind", *by])} FROM series WHERE {where})""",
         values,
     )
     rows = connection.execute(
-        f"SELECT DISTINCT owner, {order} FROM chosen ORDER BY owner LIMIT {SERIES_PER_ANSWER + 1}"
+        f"SELECT DISTINCT owner, {order} FROM chosen ORDER BY owner LIMIT {question.bounds.series + 1}"
     ).fetchall()
-    _bound(len(rows), SERIES_PER_ANSWER, "groups")
+    _bound(len(rows), question.bounds.series, "groups")
     return [Header(tuple(zip(names, row[1:-1], strict=True)), Kind(row[-1])) for row in rows]
 
 
@@ -210,17 +223,17 @@ def _numbers(connection: Connection, question: Question, kinds: set[Kind]) -> di
     """The columns of the cells of all kinds, one kind behind the other."""
     answers = []
     for kind in sorted(kinds):
-        series = _per_series(kind, question.moment, f"{_PARTS} AND kind = {int(kind)}")
         values: dict[str, Any] = question.values
         if kind is Kind.GAUGE:
             values["ranks"] = question.ranks
-        sql = _per_owner(kind, series, question.by is None)
+        sql = f"{_fold(kind, question.moment, question.by is None)} LIMIT {question.bounds.points + 1}"
         answers.append(connection.execute(sql, values).fetchnumpy())
-        _bound(sum(len(answer["n"]) for answer in answers), POINTS_PER_ANSWER, "points")
+        _bound(sum(len(answer["n"]) for answer in answers), question.bounds.points, "points")
     names = ("owner", "moment", "period", *_NUMBERS)
     if not answers:
         return {name: np.empty(0, np.int64 if name in names[:2] else np.float64) for name in names}
-    return {name: np.concatenate([answer[name] for answer in answers]) for name in names}
+    columns = {name: np.concatenate([answer[name] for answer in answers]) for name in names}
+    return {**columns, "owner": columns["owner"].astype(np.int64)}
 
 
 class _Places:
@@ -247,10 +260,10 @@ def _sketches(connection: Connection, question: Question, places: _Places, wante
 SELECT owner::BIGINT AS owner, moment, bin, sum(weight) AS weight
 FROM (SELECT owner, {question.moment} AS moment, unnest(bins) AS bin, unnest(bin_counts) AS weight
       {_PARTS} AND bins IS NOT NULL)
-GROUP BY owner, moment, bin ORDER BY owner, moment, bin LIMIT {BINS_PER_ANSWER + 1}""",
+GROUP BY owner, moment, bin ORDER BY owner, moment, bin LIMIT {question.bounds.bins + 1}""",
         question.values,
     ).fetchnumpy()
-    _bound(len(rows["bin"]), BINS_PER_ANSWER, "sketch bins")
+    _bound(len(rows["bin"]), question.bounds.bins, "sketch bins")
     return sketch.Flat(places.of(rows["owner"], rows["moment"]), rows["bin"], rows["weight"])
 
 
@@ -261,19 +274,19 @@ def _members(connection: Connection, question: Question, places: _Places, wanted
         f"""
 SELECT DISTINCT owner::BIGINT AS owner, moment, hash
 FROM (SELECT owner, {question.moment} AS moment, unnest(hashes) AS hash {_PARTS} AND hashes IS NOT NULL)
-LIMIT {BINS_PER_ANSWER + 1}""",
+LIMIT {question.bounds.bins + 1}""",
         question.values,
     ).fetchnumpy()
-    _bound(len(few["hash"]), BINS_PER_ANSWER, "set members")
+    _bound(len(few["hash"]), question.bounds.bins, "set members")
     many = connection.execute(
         f"""
 SELECT owner::BIGINT AS owner, moment, max(rank) AS rank
 FROM (SELECT owner, {question.moment} AS moment, unnest(registers) AS rank,
              generate_subscripts(registers, 1) AS number {_PARTS} AND registers IS NOT NULL)
-GROUP BY owner, moment, number ORDER BY owner, moment, number LIMIT {BINS_PER_ANSWER + 1}""",
+GROUP BY owner, moment, number ORDER BY owner, moment, number LIMIT {question.bounds.bins + 1}""",
         question.values,
     ).fetchnumpy()
-    _bound(len(many["rank"]), BINS_PER_ANSWER, "set registers")
+    _bound(len(many["rank"]), question.bounds.bins, "set registers")
     first = slice(None, None, distinct.REGISTERS)
     return distinct.unite(
         distinct.Flat(
