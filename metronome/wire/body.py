@@ -44,12 +44,13 @@ UNREADABLE: Final = Unreadable()
 
 
 class Refused(NamedTuple):
-    """One refused item of a body; ``item`` is its index."""
+    """One refused item of a body; ``item`` is its index, ``stream`` empty when not known."""
 
     item: int
     reason: str
     param: str
     excerpt: bytes
+    stream: str = ""
 
 
 class Items(NamedTuple):

@@ -77,7 +77,8 @@ class Context(NamedTuple):
 
 
 Admission = Callable[[str, str], Context | str]
-"""Asked with the stream and key that an item names: its context, or why it is refused."""
+"""Asked with the stream and the key that an item names (both mostly empty): its context, or the
+reason why it is refused."""
 
 
 class Tick(NamedTuple):
@@ -111,13 +112,18 @@ _NUMBERS: Final = {
     point.PERF: ("value", "delta", *point.VITALS),
 }
 """Reserved parameters of a type that are numbers also when a form sends them as text."""
+_AT_FAULT: Final = {"unknown_stream": "stream", "bad_key": "key"}
+"""The parameter for which an item is not admitted."""
 _TYPE = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
 
 
 def parse(
     body: bytes, content_type: str, context: Context, admit: Admission | None = None, query: bytes = b""
 ) -> TickBatch:
-    """Read a decompressed body; an empty one stands for the request's query string."""
+    """Read a decompressed body; an empty one stands for the request's query string.
+
+    ``admit`` gives each item its context; without it ``context`` holds for all.
+    """
     media = bodies.media_type(content_type)
     if not body and query:
         found = bodies.form(query)
@@ -136,30 +142,31 @@ def parse_query(query: bytes, context: Context, admit: Admission | None = None) 
 def _ticks(found: Items, context: Context, admit: Admission | None) -> TickBatch:
     ticks, refused = [], list(found.refused)
     for index, item in found.items:
+        stream = ""
         try:
-            ticks.append(_tick(index, item, context, admit))
+            params = _flat(item)
+            admitted = context if admit is None else _admitted(params, admit)
+            stream = admitted.stream
+            take = _event if given(params, "n") is None else _point
+            ticks.append(take(index, params, admitted))
         except BadItem as bad:
-            refused.append(Refused(index, bad.reason, bad.param, bodies.excerpt(item)))
+            refused.append(Refused(index, bad.reason, bad.param, bodies.excerpt(item), stream))
     refused.sort()
     return TickBatch(ticks, refused, found.reason)
 
 
-def _tick(index: int, item: Any, context: Context, admit: Admission | None) -> Tick:
+def _admitted(params: Params, admit: Admission) -> Context:
+    """The context of an item, by the stream and the key that it names, if any."""
+    answer = admit(as_text(params.get("stream") or ""), as_text(params.get("key") or ""))
+    if isinstance(answer, str):
+        raise BadItem(answer, _AT_FAULT.get(answer, ""))
+    return answer
+
+
+def _flat(item: Any) -> Params:
+    """Two levels of names; arrays and what is deeper as JSON text."""
     if not isinstance(item, dict):
         raise BadItem("not_an_object", "")
-    params = _flat(item)
-    if admit is not None and ("stream" in params or "key" in params):
-        answer = admit(as_text(params.get("stream") or ""), as_text(params.get("key") or ""))
-        if isinstance(answer, str):
-            raise BadItem(answer, "key" if answer == "bad_key" else "stream")
-        context = answer
-    if given(params, "n") is not None:
-        return _point(index, params, context)
-    return _event(index, params, context)
-
-
-def _flat(item: dict[str, Any]) -> Params:
-    """Two levels of names; arrays and what is deeper as JSON text."""
     for value in item.values():
         if type(value) is dict or type(value) is list:
             break

@@ -86,7 +86,7 @@ def test_a_bad_line_costs_only_itself() -> None:
     """Lines before and behind a bad one are read; the bad one is refused by its index."""
     found = read(b'{"a":1}\nnonsense\n\n{"a":3}\n', "application/x-ndjson")
     assert found.items == [(0, {"a": 1}), (2, {"a": 3})]
-    assert found.refused == [(1, "malformed", "", b"nonsense")]
+    assert found.refused == [(1, "malformed", "", b"nonsense", "")]
 
 
 def test_one_nan_does_not_cost_its_neighbours() -> None:

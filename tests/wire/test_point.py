@@ -26,7 +26,7 @@ def rows(item: dict[str, Any], context: Context = CONTEXT) -> list[Row]:
 
 
 def refusal(item: dict[str, Any]) -> tuple[str, str]:
-    ((_, reason, param, _),) = parse(orjson.dumps(item), "application/json", CONTEXT).refused
+    ((_, reason, param, _, _),) = parse(orjson.dumps(item), "application/json", CONTEXT).refused
     return reason, param
 
 

@@ -36,7 +36,7 @@ def refusal(item: Any, context: Context = CONTEXT) -> tuple[str, str]:
     """Reason and parameter for which an item is refused."""
     found = batch(item, context=context)
     assert found.ticks == []
-    ((_, reason, param, _),) = found.refused
+    ((_, reason, param, _, _),) = found.refused
     return reason, param
 
 
@@ -262,11 +262,11 @@ def test_items_may_name_their_stream_and_key() -> None:
 
     def admit(stream: str, key: str) -> Context | str:
         asked.append((stream, key))
-        return "bad_key" if key == "wrong" else Context(NOW, stream=stream, trusted=bool(key))
+        return "bad_key" if key == "wrong" else Context(NOW, stream=stream or "main", trusted=bool(key))
 
     items = [{"id": "a"}, {"id": "b", "stream": "s", "key": "k", "ts": 1}, {"stream": "s", "key": "wrong"}]
     found = parse(orjson.dumps(items), JSON, CONTEXT, admit)
-    assert asked == [("s", "k"), ("s", "wrong")]
+    assert asked == [("", ""), ("s", "k"), ("s", "wrong")]
     assert [tick.stream for tick in found.ticks] == ["main", "s"]
     assert found.ticks[1].event is not None
     assert found.ticks[1].event["time"] == 1000

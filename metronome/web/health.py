@@ -1,0 +1,43 @@
+"""``GET /health`` and ``GET /ready``: for whoever watches the process; no token.
+
+``/health`` says that the process answers.  ``/ready`` says whether it can do its work, as
+``{"state", "reasons"}``: ``unready`` with 503 while the journal cannot be written, ``degraded``
+with 200 while the store is away (input is taken and waits in the journal), else ``ok``.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from metronome.errors import StoreUnavailable
+from metronome.limits import RETRY_AFTER
+from metronome.web.endpoint import Answer, Asked, Endpoint, Web, json_answer
+
+
+def health(web: Web, asked: Asked) -> Answer:
+    """The process answers."""
+    return json_answer({"state": "ok"})
+
+
+def ready(web: Web, asked: Asked) -> Deferred[Answer]:
+    """Whether input is taken and answers are given."""
+
+    def away(failure: Failure) -> tuple[str, str]:
+        failure.trap(StoreUnavailable)
+        return "away", str(failure.value)
+
+    return web.gateway.store.health().addErrback(away).addCallback(_ready, web.gateway.journal.unavailable())
+
+
+def _ready(store: tuple[str, str], journal: str) -> Answer:
+    state, detail = store
+    reasons = [journal] if journal else []
+    if state != "ok":
+        reasons.append(f"the store is {state}" + (f": {detail}" if detail else ""))
+    if journal:
+        return json_answer({"state": "unready", "reasons": reasons}, 503, {"Retry-After": str(RETRY_AFTER)})
+    return json_answer({"state": "degraded" if reasons else "ok", "reasons": reasons})
+
+
+ENDPOINT = Endpoint("health", {"/health": {"GET": health}, "/ready": {"GET": ready}})
