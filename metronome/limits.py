@@ -170,6 +170,8 @@ POINTS_PER_ANSWER: Final = 2_000_000
 """Beyond these an answer is refused as too expensive rather than cut silently."""
 BINS_PER_ANSWER: Final = 4 * POINTS_PER_ANSWER
 """Sketch bins, and as many set members, that a store's answer may carry: 100 MB of them."""
+TAIL_LINES: Final = 1000
+"""Lines a second that ``GET /tail`` shows a listener: more than a person reads, 20 ms of work."""
 TOCK_ROWS: Final = 50
 """Default number of referers and formats in a tock, as research/analytics.md 8.2."""
 TOCK_ROWS_MOST: Final = 10_000

@@ -11,6 +11,7 @@ environment (``METRONOME_LIMITS_JOURNAL``).  Defaults are written as in the file
 
 from __future__ import annotations
 
+from argparse import ArgumentParser, Namespace
 from typing import Final, NamedTuple
 
 from metronome import limits, values
@@ -165,3 +166,30 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("limits.body", limits.BODY_BYTES, values.size(1024), "bytes of a request's body"),
 )
 """Every setting, in the order in which it is documented and printed."""
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Every option of the table, and ``--check-config``.  Their values stay text."""
+    for key in KEYS:
+        if key.option:
+            parser.add_argument(
+                f"--{key.name}",
+                metavar=key.metavar,
+                help=f"{key.help} (default: {_shown(key)})",
+                action="append" if key.many else "store",
+            )
+    parser.add_argument(
+        "--check-config", action="store_true", help="print the resolved configuration; exit 0 or 1"
+    )
+
+
+def given(found: Namespace) -> dict[str, object]:
+    """The options that were really given, by name."""
+    values_of = {key.name: getattr(found, key.field, None) for key in KEYS if key.option}
+    return {name: value for name, value in values_of.items() if value is not None}
+
+
+def _shown(key: Key) -> str:
+    """A default as the help text shows it; argparse wants its percent signs doubled."""
+    items = key.default if isinstance(key.default, tuple) else (key.default,)
+    return " ".join(str(item) for item in items if item != "").replace("%", "%%") or "none"

@@ -1,0 +1,76 @@
+"""``twistd metronome``: options, and the service made of them.
+
+The only file that imports the reactor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import atexit
+import os
+import signal
+import sys
+from typing import cast
+
+from twisted.application.service import IService
+from twisted.internet import reactor
+from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
+from twisted.python import usage
+
+from metronome import options
+from metronome.cli import check_config
+from metronome.config import Config, load
+from metronome.errors import ConfigError
+from metronome.receivers.interface import IReactor
+from metronome.service import GatewayService, build
+
+
+class Options(usage.Options):
+    """Takes its options from the one table; ``twistd`` only asks it to parse."""
+
+    synopsis = "[options]"
+    config: Config
+
+    def parseOptions(self, given: list[str] | None = None) -> None:
+        """Resolve the settings.  What is wrong is printed, and ends the process with status 1."""
+        parser = argparse.ArgumentParser("twistd [options] metronome", allow_abbrev=False)
+        options.add_options(parser)
+        found = parser.parse_args(given or [])
+        try:
+            self.config = load(options.given(found), os.environ)
+            if not found.check_config:
+                return
+            check_config(self.config)
+        except ConfigError as error:
+            print(f"metronome: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
+        raise SystemExit(0)
+
+
+def makeService(given: Options) -> IService:
+    """What ``twistd`` runs."""
+    core = cast(IReactorCore, reactor)
+    service = build(given.config, cast(IReactor, reactor), _stop_as_failed)
+    core.callWhenRunning(_take_signals, service)
+    return cast(IService, service)
+
+
+def _take_signals(service: GatewayService) -> None:
+    """SIGTERM and SIGINT stop with status 0: Twisted's own handling ends by the signal itself,
+    which looks like a crash to whoever supervises the process.  SIGHUP reads rules again."""
+    threads = cast(IReactorFromThreads, reactor)
+    core = cast(IReactorCore, reactor)
+
+    def stop(*_: object) -> None:
+        threads.callFromThread(core.stop)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, lambda *_: threads.callFromThread(service.reload))
+
+
+def _stop_as_failed(reason: str) -> None:
+    """Stop the reactor, and have the process end with status 1 once twistd has tidied up."""
+    print(f"metronome: {reason}", file=sys.stderr, flush=True)
+    atexit.register(os._exit, 1)
+    cast(IReactorCore, reactor).stop()
