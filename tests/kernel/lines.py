@@ -1,0 +1,247 @@
+"""Lines for the twins to disagree about: a valid skeleton with wild fields.
+
+``python -m tests.kernel.lines --inputs 1000000 --seed 7`` compares the twins on that many lines
+and prints the first that they read or fold differently.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import random
+from types import ModuleType
+from typing import Any
+
+from metronome.kernel.interface import Dialect
+from tests.kernel.helpers import dumped
+
+NAMES = [
+    b"a",
+    b"requests",
+    b"a.b-c_d",
+    b"a b",
+    b"a/b",
+    b"\xc3\xa9t\xc3\xa9",
+    b"a,k=v",
+    b"a;k=v;z=y",
+    b"a#k=v,l=w",
+]
+NAMES += [
+    b"[k=v]a",
+    b"a.[k=v,l=w]b",
+    b"a[",
+    b"a]b[k=v",
+    b"a,k=v;l=w",
+    b"a[k=v],l=w",
+    b"a,k",
+    b"a,k=",
+    b"a#b",
+    b"x" * 201,
+]
+VALUES = [
+    b"1",
+    b"0",
+    b"-1",
+    b"+3",
+    b"=4",
+    b"=-5",
+    b"0.1",
+    b"1e3",
+    b"123456789012345678",
+    b"4.9e-324",
+    b"1.7e308",
+]
+VALUES += [
+    b"1:2:3",
+    b"1::2",
+    b":",
+    b"",
+    b"x",
+    b"x:y",
+    b"nan",
+    b"-inf",
+    b"1e999",
+    b"1_0",
+    b" 1",
+    b"9007199254740993",
+]
+TYPES = [b"c", b"ms", b"g", b"s", b"h", b"d", b"m", b"C", b"q", b"", b"kv"]
+FIELDS = [
+    b"@0.5",
+    b"@1",
+    b"@0.1",
+    b"@3e-5",
+    b"@0",
+    b"@2",
+    b"@",
+    b"@1e-320",
+    b"@0.99999999999999989",
+    b"#a:b",
+    b"#",
+]
+FIELDS += [
+    b"#b,a:1,b:2",
+    b"#:x,,#y",
+    b"#k:",
+    b"T100",
+    b"T1.5",
+    b"T",
+    b"T0",
+    b"T1e300",
+    b"c:x",
+    b"e:",
+    b"card:low",
+    b"",
+]
+FIELDS += [
+    b"x",
+    b":",
+    b":1",
+    b":2|c",
+    b"0.1",
+    b"#1a\xc3\xa9:\xff\0",
+    b"#" + b",".join(b"t%d" % n for n in range(33)),
+]
+EVENTS = [b"_e{1,1}:a|b", b"_e{2,1}:a|b", b"_e{", b"_sc|a|0", b"_sc|a|9", b"_e{1,1}:a|b|#x", b"_sc|a|0|m:x"]
+PATHS = [
+    b"a",
+    b"a.b;k=v",
+    b"a b",
+    b'a{k="v"}',
+    b'a{k="v w",l="x\\"y\\n\\\\"}',
+    b"a;k",
+    b"a;k=;=v",
+    b"{",
+    b"a{}",
+    b'a{k="v',
+    b"",
+]
+PATHS += [
+    b'a{k="v" ,l="w"}',
+    b"a\x01",
+    b"\xff",
+    b"a}",
+    b"a;k=v{",
+    b'a{k="}"}',
+    b"a;1=2;1=3",
+    b'a{="v"}',
+    b'{k="v"}',
+]
+TIMES = [
+    b"",
+    b"100",
+    b"-1",
+    b"N",
+    b"n",
+    b"1.0005",
+    b"1.0015",
+    b"0",
+    b"-5",
+    b"x",
+    b"1e12",
+    b"253402300799.9",
+    b"nan",
+]
+BLANKS = [b" ", b"\t", b"  ", b" \t "]
+NOISE = [bytes([byte]) for byte in b':|@#,;=[]{}"\\ \t\r\n+-.eTc0\0\xff\xc3'] + [
+    b"\xe2\x82\xac",
+    b"\xf0\x9f",
+    b"_e{",
+    b"9" * 30,
+]
+DIALECTS = [
+    Dialect(),
+    Dialect(gauge_delta=False, container_labels=True),
+    Dialect(influx_tags=False, signalfx_tags=False),
+    Dialect(librato_tags=False, graphite_tags=False, dogstatsd_tags=False, container_labels=True),
+]
+
+
+def _wild(line: bytes, rng: random.Random) -> bytes:
+    """Put noise into a line, take some of it out, or double a piece."""
+    for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
+        at = rng.randint(0, len(line))
+        end = min(len(line), at + rng.choice((0, 0, 1, 3)))
+        middle = rng.choice((rng.choice(NOISE), line[at : at + 5] * 2))
+        line = line[:at] + middle + line[end:]
+    return line
+
+
+def statsd_line(rng: random.Random) -> bytes:
+    """A statsd line that is nearly good."""
+    if rng.random() < 0.04:
+        return _wild(rng.choice(EVENTS), rng)
+    line = rng.choice(NAMES) + b":" + rng.choice(VALUES) + b"|" + rng.choice(TYPES[: rng.choice((3, 6, 11))])
+    for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
+        line += b"|" + rng.choice(FIELDS)
+    if rng.random() < 0.1:
+        line += b":" + rng.choice(VALUES) + b"|" + rng.choice(TYPES)
+    return _wild(line, rng)
+
+
+def graphite_line(rng: random.Random) -> bytes:
+    """A Graphite line that is nearly good."""
+    parts = [rng.choice(PATHS), rng.choice(BLANKS), rng.choice(VALUES)]
+    if rng.random() < 0.8:
+        parts += [rng.choice(BLANKS), rng.choice(TIMES)]
+    return _wild(b"".join(parts), rng)
+
+
+def outcome(
+    kernel: ModuleType, blocks: list[tuple[bytes, bytes]], dialect: Dialect, rng: random.Random
+) -> Any:
+    """Everything that a twin makes of blocks of statsd and Graphite lines."""
+    table = kernel.Table(series_limit=40, timer_samples=3, set_members=2)
+    out: list[Any] = []
+    for statsd, graphite in blocks:
+        out.append(repr(kernel.parse_statsd(statsd, dialect)))
+        out.append(repr(kernel.parse_graphite(graphite, dialect)))
+        out.append((table.feed_statsd(statsd, dialect), table.feed_graphite(graphite, 1.2345, dialect)))
+        out.append((table.waiting, table.points_waiting, table.series))
+        out.append(dumped(table.flush_points()))
+        if rng.random() < 0.5:
+            out.append(dumped(table.flush(1000, 10.0)))
+            out.append(table.prune(rng.randint(0, 2)))
+    out += [
+        dumped(table.flush(1000, 10.0)),
+        table.rejects(),
+        table.take_events(),
+        sorted(table.counts().items()),
+    ]
+    return out
+
+
+def difference(pure: ModuleType, native: ModuleType, seed: int, lines: int) -> str:
+    """What the twins disagree about in the blocks of one seed; empty where nothing."""
+    rng = random.Random(seed)
+    dialect = rng.choice(DIALECTS)
+    blocks = [
+        (
+            b"\n".join(statsd_line(rng) for _ in range(lines // 6)),
+            b"\r\n".join(graphite_line(rng) for _ in range(lines // 6)),
+        )
+        for _ in range(3)
+    ]
+    found = [outcome(kernel, blocks, dialect, random.Random(seed)) for kernel in (pure, native)]
+    for one, other in zip(*found, strict=True):
+        if one != other:
+            return f"seed {seed}, {dialect}\npure:   {one}\nnative: {other}\nblocks: {blocks}"
+    return ""
+
+
+def main() -> None:
+    """Compare the twins on many lines."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--inputs", type=int, default=200_000)
+    options.add_argument("--seed", type=int, default=0)
+    given = options.parse_args()
+    pure, native = (importlib.import_module(f"metronome.kernel.{name}") for name in ("_pure", "_fast"))
+    lines = 120
+    for seed in range(given.seed, given.seed + given.inputs // lines):
+        if found := difference(pure, native, seed, lines):
+            raise SystemExit(found)
+    print(f"{given.inputs} lines: the twins agree")
+
+
+if __name__ == "__main__":
+    main()
