@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -36,6 +35,7 @@ THREADS: Final = 2
 """DuckDB's own.  More make a question faster and a busy gateway's neighbours slower."""
 
 _THE_DISKS_FAULT: Final = (
+    OSError,
     duckdb.IOException,
     duckdb.FatalException,
     duckdb.InternalException,
@@ -177,16 +177,18 @@ class DuckdbStore:
         self, now: int, retention: dict[str, Retention]
     ) -> Generator[Deferred[Any], Any, dict[str, int]]:
         """See ``Store.expire``.  Each chunk is a job of its own, so that others come in between."""
-        done: dict[str, int] = yield self._do(
-            lambda database: delete_old(database.writer, now, retention), changes=True
-        )
-        chunks: list[Chunk] = yield self._do(lambda database: chunks_due(database.writer, now, retention))
+        def job(work: Callable[[Writer], Result]) -> Deferred[Result]:
+            return self._do(lambda database: work(database.writer), changes=True)
+
+        done: dict[str, int] = yield job(lambda writer: delete_old(writer, now, retention))
+        chunks: list[Chunk] = []
+        if not self._stopping:
+            chunks = yield job(lambda writer: chunks_due(writer, now, retention))
         for chunk in chunks:
-            if self._stopping:
-                return done
-            done["merged"] += yield self._do(partial(_merge, chunk), changes=True)
-        if any(done.values()):
-            yield self._do(lambda database: tidy(database.writer), changes=True)
+            if not self._stopping:
+                done["merged"] += yield job(chunk.merge)
+        if any(done.values()) and not self._stopping:
+            yield job(tidy)
         return done
 
     def forget(self, stream: str) -> Deferred[None]:
@@ -241,7 +243,7 @@ class DuckdbStore:
         self._open = _Open(connection, Writer(connection))
         return self._open
 
-    def _fail(self, error: duckdb.Error) -> None:
+    def _fail(self, error: duckdb.Error | OSError) -> None:
         """Let the database go: what is remembered of it may be wrong now."""
         self._trouble = str(error)
         database, self._open = self._open, None
@@ -264,7 +266,3 @@ class DuckdbStore:
 
     def _after_close(self, result: Any) -> Deferred[Any]:
         return self._worker.stop().addCallback(lambda _: result)
-
-
-def _merge(chunk: Chunk, database: _Open) -> int:
-    return chunk.merge(database.writer)

@@ -184,10 +184,8 @@ def _chunks(connection: Connection, stream: int, merge: Merge, rows: int) -> lis
 def _delete_parts(connection: Connection, stream: int, before: int, now: int) -> int:
     """Delete a stream's parts before a time, and the series that have none left."""
     values = {"stream": stream, "before": before}
-    found = connection.execute(
-        "SELECT 1 FROM parts WHERE stream = $stream AND time < $before LIMIT 1", values
-    ).fetchone()
-    if found is None:
+    some = "SELECT 1 FROM parts WHERE stream = $stream AND time < $before LIMIT 1"
+    if not connection.execute(some, values).fetchall():
         return 0
     connection.execute(_SUSPECTS, {**values, "recent": max(before, now - _RECENT_MS)})
     deleted = _changed(
@@ -200,6 +198,4 @@ def _delete_parts(connection: Connection, stream: int, before: int, now: int) ->
 
 def _changed(connection: Connection, sql: str, values: dict[str, int]) -> int:
     """Run a statement that changes rows; how many."""
-    row = connection.execute(sql, values).fetchone()
-    assert row is not None
-    return int(row[0])
+    return int(connection.execute(sql, values).fetchall()[0][0])

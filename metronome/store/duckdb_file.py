@@ -56,6 +56,7 @@ def open_file(path: str, settings: Settings, schema: Path = SCHEMA) -> Connectio
         return connection
     if not os.path.exists(path):
         _create(path, settings, steps)
+    _check_magic(path)
     connection = _connect(path, settings)
     try:
         version = _version(connection, path)
@@ -118,9 +119,7 @@ def texts(values: Sequence[str]) -> npt.NDArray[Any]:
 
 def scalar(connection: Connection, sql: str) -> int:
     """The one number that a query answers."""
-    row = connection.execute(sql).fetchone()
-    assert row is not None
-    return int(row[0])
+    return int(connection.execute(sql).fetchall()[0][0])
 
 
 def _connect(path: str, settings: Settings) -> Connection:
@@ -155,14 +154,18 @@ def _create(path: str, settings: Settings, steps: list[str]) -> None:
     _sync_folder(path)
 
 
+def _check_magic(path: str) -> None:
+    """DuckDB's own error for this cannot be told from one of the disk."""
+    with open(path, "rb") as file:
+        if file.read(12)[8:] != b"DUCK":
+            raise ConfigError(f"store: {path} is no database; move it away or name another")
+
+
 def _version(connection: Connection, path: str) -> int:
     try:
-        row = connection.execute("SELECT number FROM version").fetchone()
-    except duckdb.CatalogException:
-        row = None
-    if row is None:
-        raise ConfigError(f"store: {path} is a database, but not one of Metronome")
-    return int(row[0])
+        return scalar(connection, "SELECT number FROM version")
+    except duckdb.CatalogException as error:
+        raise ConfigError(f"store: {path} is a database, but not one of Metronome") from error
 
 
 def _upgrade(

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from metronome.errors import ClientError, StoreUnavailable
+from metronome.model import EventSelection, Selection
 from metronome.store import open_store
+from metronome.store.duckdb import FILE, DuckdbStore
+from metronome.store.duckdb_file import Settings
+from metronome.store.duckdb_read import BOUNDS, Bounds
 from metronome.store.interface import Store
-from metronome.threads.memory import ImmediateWorker
-from tests.store.contract import FindingContract, FoldingContract, WritingContract
+from metronome.threads.interface import Worker
+from metronome.threads.memory import ImmediateWorker, MemoryWorker
+from tests.store.build import RECORD, counter, events, gauge, happened, members, parts, plain, timer
+from tests.store.contract import ALL, FindingContract, FoldingContract, StoreCase, WritingContract
 from tests.store.contract_keeping import EventsContract, KeepingContract
 
 
@@ -45,5 +53,131 @@ class KeepingTests(InMemory, KeepingContract, SynchronousTestCase):
     """See the contract."""
 
 
-class KeepingInFileTests(InFile, KeepingContract, SynchronousTestCase):
-    """See the contract."""
+class OwnTests(InFile, StoreCase, SynchronousTestCase):
+    """What only a store on disk with a worker has to do."""
+
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir()
+        super().setUp()
+
+    def make_store(self) -> Store:
+        return self.opened()
+
+    def opened(self, worker: Worker | None = None, bounds: Bounds = BOUNDS) -> DuckdbStore:
+        settings = Settings(100_000_000, 1, str(self.folder / "spill"))
+        return DuckdbStore(str(self.folder / FILE), settings, worker or ImmediateWorker(), bounds)
+
+    def reopen(self, **options: Any) -> None:
+        self.done(self.store.stop())
+        self.store = self.opened(**options)
+        self.done(self.store.start())
+
+    def test_a_restart_forgets_nothing(self) -> None:
+        """All answers are the same after the store was closed and opened again."""
+        written = self.write(
+            "g1",
+            parts(counter("c", 0, 1, host="a"), timer("t", 0, [1, 2]), members("s", 0, "ab")),
+            parts(ids=((7, "p"),)),
+            parts(gauge("g", 0, 5), stream="other"),
+            events(happened(5, labels={"a": "b"})),
+        )
+        before = self.everything()
+        self.reopen()
+        assert self.everything() == before
+        self.done(self.store.write(written))
+        assert self.everything() == before
+        self.write("g1", parts(counter("c", 0, 2, host="a"), counter("c", 0, 4, host="b")), begin=9 * RECORD)
+        assert self.numbers(ALL._replace(name="c"), by=("host",)) == {("a",): {0: 3.0}, ("b",): {0: 4.0}}
+
+    def everything(self) -> list[Any]:
+        statistics = self.store.statistics()
+        return [
+            plain(self.fetch(by=None, sketches=True, members=True)),
+            plain(self.fetch(Selection("other", "*"), by=None)),
+            self.done(self.store.find(ALL)),
+            self.done(self.store.applied()),
+            self.done(self.store.tallies("main")),
+            self.done(self.store.recent_ids(0)),
+            self.done(self.store.events(EventSelection("main"))),
+            (statistics["series"], statistics["parts"]),
+        ]
+
+    def test_stopping_leaves_one_file(self) -> None:
+        """The log is written into the file at stop."""
+        self.write("g1", parts(counter("c", 0, 1)))
+        self.done(self.store.stop())
+        assert [file.name for file in self.folder.iterdir()] == [FILE]
+        self.store = self.opened()
+
+    def test_statistics_know_the_bytes_on_disk(self) -> None:
+        """File and log together."""
+        sizes = [file.stat().st_size for file in self.folder.iterdir()]
+        assert self.store.statistics()["bytes"] == sum(sizes) > 0
+
+    def test_what_is_too_large_is_refused(self) -> None:
+        """Series, points, sketch bins and members of an answer are bounded, each by itself."""
+        self.write(
+            "g1",
+            parts(*(counter("c", 0, 1, host=str(number)) for number in range(4))),
+            parts(*(gauge("g", 1000 * number, 1) for number in range(6))),
+            parts(timer("t", 0, [1, 10, 100]), timer("t", 1000, [2, 20, 200]), members("s", 0, "abcdefg")),
+        )
+        self.reopen(bounds=Bounds(3, 5, 6))
+        for name, step, by, refused in (
+            ("c", 1000, None, True),
+            ("c", 1000, ("host",), True),
+            ("c", 1000, (), False),
+            ("g", 1000, (), True),
+            ("g", 2000, (), False),
+            ("t", 1000, (), False),
+            ("s", 1000, (), True),
+        ):
+            asked = self.store.fetch(ALL._replace(name=name), step, by, sketches=True)
+            if refused:
+                error = self.failureResultOf(asked, ClientError).value
+                assert (error.reason, error.status) == ("too_expensive", 413)
+            else:
+                self.done(asked)
+        self.failureResultOf(self.store.find(ALL._replace(name="c")), ClientError)
+        assert len(self.done(self.store.find(ALL._replace(name="g")))) == 1
+
+    def test_reading_and_merging_take_turns(self) -> None:
+        """A question asked during a round of the ladder is answered between two chunks, and
+        stop ends the round after the chunk in hand."""
+        hour = 3_600_000
+        for number in range(4):
+            rows = [counter("c", number * 6 * hour + second, 1) for second in range(50)]
+            self.write("g1", parts(*rows), begin=number * RECORD)
+        worker = MemoryWorker()
+        self.done(self.store.stop())
+        self.store = self.opened(worker)
+        self.store.start()
+        expired = self.store.expire(100 * hour, {})
+        while self.store.statistics().get("parts", 200) == 200:
+            worker.step()
+        asked = self.store.fetch(ALL, hour, ())
+        worker.step()
+        worker.step()
+        assert self.done(asked).groups[0].n.tolist() == [50.0] * 4
+        self.assertNoResult(expired)
+        stopped = self.store.stop()
+        worker.run_all()
+        self.done(stopped)
+        assert self.done(expired)["merged"] == 147
+        self.store = self.opened()
+        assert self.done(self.store.expire(100 * hour, {}))["merged"] == 49
+
+    def test_health_says_how_the_last_job_went(self) -> None:
+        """A file that cannot be opened is away, and the store comes back with it."""
+        self.write("g1", parts(counter("c", 0, 1)))
+        self.done(self.store.stop())
+        (self.folder / FILE).rename(self.folder / "elsewhere")
+        (self.folder / FILE).mkdir()
+        self.store = self.opened()
+        self.failureResultOf(self.store.start(), StoreUnavailable)
+        assert self.done(self.store.health()).state == "away"
+        (self.folder / FILE).rmdir()
+        (self.folder / "elsewhere").rename(self.folder / FILE)
+        assert self.numbers() == {(): {0: 1.0}}
+        assert self.done(self.store.health()).state == "ok"
