@@ -80,9 +80,7 @@ class Parts:
     outputs: tuple[GraphiteOut, ...]
 
 
-def make_parts(
-    config: Config, reactor: IReactor, journal: Journal, store: Store, streams: Streams
-) -> Parts:
+def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store, streams: Streams) -> Parts:
     """Everything else, over a started journal and store."""
     telemetry = Telemetry()
     ledger = Ledger(telemetry, reactor.seconds)
@@ -99,9 +97,7 @@ def make_parts(
     store_consumer = Consumer(journal, STORE_CONSUMER, writer.work, reactor, telemetry)
     reader = Reader(store, journal, lambda: store_consumer.position)
     exposition = Exposition(journal, reactor, telemetry, ttl=config.prometheus.ttl)
-    outputs = tuple(
-        _output(config, address, journal, reactor, telemetry) for address in config.graphite_out
-    )
+    outputs = tuple(_output(config, address, journal, reactor, telemetry) for address in config.graphite_out)
     gateway = Gateway(
         intake=intake,
         reader=reader,

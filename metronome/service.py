@@ -9,7 +9,7 @@ disk that hangs cannot hold the process: what is in the journal is safe.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
@@ -35,7 +35,14 @@ from metronome.kernel.interface import Mapper
 from metronome.limits import STOP_SECONDS
 from metronome.receivers.door import Door
 from metronome.receivers.interface import IReactor
-from metronome.web.site import WebServer, web_server
+from metronome.receivers.sockets import listen_stream
+from metronome.web.server import WebServer
+
+
+class _Consumer(Protocol):
+    def start(self) -> None: ...
+    def stop(self) -> Deferred[Any]: ...
+
 
 _STEP_SECONDS = STOP_SECONDS / 5
 """No step of the stop takes longer than this."""
@@ -109,7 +116,8 @@ class GatewayService(Service):
         expose(gateway, self._reactor.seconds())
         gateway.intake.use_mapper(self._mapper)
         self._forget_former(parts)
-        for consumer in (parts.store_consumer, gateway.exposition, *parts.outputs):
+        consumers: list[_Consumer] = [parts.store_consumer, gateway.exposition, *parts.outputs]
+        for consumer in consumers:
             consumer.start()
             self._on_stop(consumer.stop)
         parts.keeper.start()
@@ -119,7 +127,9 @@ class GatewayService(Service):
 
     def _forget_former(self, parts: Parts) -> None:
         """Outputs that are no longer configured must not hold the journal for ever."""
-        known = {consumer.name for consumer in parts.gateway.consumers}
+        known = {consumer.name for consumer in parts.gateway.consumers} | {
+            parts.gateway.exposition.consumer.name
+        }
         journal = parts.gateway.journal
         for name in set(journal.consumers()) - known:
             self.log.info("forgetting {name}, which is no longer configured", name=name)
@@ -135,14 +145,22 @@ class GatewayService(Service):
             config.limits.idle,
         )
         self._on_stop(door.close)
-        web: WebServer = web_server(gateway, config, self._reactor)
+        web = WebServer(
+            gateway,
+            lambda address, factory: listen_stream(self._reactor, address, factory),
+            metrics_public=config.prometheus.public,
+            connections=config.limits.http_connections,
+            idle=config.limits.http_idle,
+        )
         self._on_stop(web.close)
         bound = {
             "statsd": [str(address) for address in door.open("statsd", config.statsd)],
             "graphite": [str(address) for address in door.open("graphite", config.graphite)],
             "http": [str(address) for address in web.open(config.http)],
         }
-        self._data_dir.tell_addresses({option: places for option, places in bound.items() if places})
+        told = {option: places for option, places in bound.items() if places}
+        web.tell(told)
+        self._data_dir.tell_addresses(told)
         self.log.info("ready, with the {twin} kernel", twin=TWIN)
         if TWIN == "pure":
             self.log.warn("the native kernel was not built or is switched off: folding is slower")
@@ -155,7 +173,10 @@ class GatewayService(Service):
             text = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"mapping = '{file}': {error}") from None
-        self._mapper = mapping.load(text).mapper()
+        try:
+            self._mapper = mapping.load(text).mapper()
+        except ConfigError as error:
+            raise ConfigError(f"mapping = '{file}': {error}") from None
         if self._parts is not None:
             self._parts.gateway.intake.use_mapper(self._mapper)
 
