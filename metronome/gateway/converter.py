@@ -36,11 +36,12 @@ from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.python.failure import Failure
 
 from metronome.errors import DestinationUnavailable
-from metronome.fold.columns import join, keys_of, take
+from metronome.fold.columns import keys_of, take
 from metronome.fold.statsd import Namer, Naming
 from metronome.fold.united import united
 from metronome.gateway.carbon import Carbon, Chunk
 from metronome.gateway.consumer import Consumer
+from metronome.gateway.gathering import Gathering
 from metronome.gateway.telemetry import Telemetry
 from metronome.journal.interface import Journal
 from metronome.limits import (
@@ -58,9 +59,6 @@ Encode = Callable[[Sequence[Datapoint]], bytes]
 
 ENCODINGS: Final[dict[str, Encode]] = {"tcp": graphite.encode, "pickle": pickle.encode}
 """Address transport to the form of the bytes."""
-
-_PIECES_TOGETHER: Final = 64
-"""Small parts (ticks) are joined at this number, so that many of them stay small."""
 
 
 class _Idle(NamedTuple):
@@ -91,8 +89,7 @@ class Lines:
         self._idle_series = idle_series
         self._skipped = skipped
         self._done = -1
-        self._pieces: list[Columns] = []
-        self._small: list[Columns] = []
+        self._gathered = Gathering()
         self._idle: dict[bytes, _Idle] = {}
         self._path = lru_cache(maxsize=PATHS_KEPT)(_own_path)
 
@@ -125,19 +122,11 @@ class Lines:
         """Keep the parts for their flush; the points that go at once."""
         instants = (columns.kinds == Kind.GAUGE) & (columns.periods == 0)
         if instants.any():
-            self._keep(take(columns, np.flatnonzero(~instants)))
+            self._gathered.keep(take(columns, np.flatnonzero(~instants)))
             columns = take(columns, np.flatnonzero(instants))
             return list(self._own_points(columns))
-        self._keep(columns)
+        self._gathered.keep(columns)
         return []
-
-    def _keep(self, columns: Columns) -> None:
-        if not len(columns):
-            return
-        (self._pieces if len(columns) > _PIECES_TOGETHER else self._small).append(columns)
-        if len(self._small) >= _PIECES_TOGETHER:
-            self._pieces.append(join(self._small))
-            self._small = []
 
     def _own_points(self, columns: Columns) -> Iterator[Datapoint]:
         keys = keys_of(columns, np.arange(len(columns)))
@@ -153,26 +142,16 @@ class Lines:
         period_ms = round(flushed.period * 1000)
         stamp = flushed.time + period_ms
         heard = 0
-        for columns in self._shares():
+        for columns in self._gathered.shares(ROWS_PER_RECORD):
             rows = self._united(columns, flushed, period_ms)
             yield from self._active(rows)
             heard += self._hear(rows, stamp)
             yield Chunk(b"", 0, 0)
-        self._pieces, self._small = [], []
+        self._gathered.clear()
         quiet = self._forget(stamp)
         yield from self._chunks(self._quiet(quiet, stamp // 1000))
         name, number = self._namer.number_of_series(heard + len(quiet))
         yield from self._chunks(iter([Datapoint(name, number, stamp // 1000)]))
-
-    def _shares(self) -> Iterator[Columns]:
-        """What was kept, in shares that take the reactor milliseconds each; all rows of one
-        series are in one share."""
-        pieces = [*self._pieces, join(self._small)]
-        shares = np.uint64(sum(map(len, pieces)) // ROWS_PER_RECORD + 1)
-        for share in range(int(shares)):
-            columns = join([take(piece, np.flatnonzero(piece.ids % shares == share)) for piece in pieces])
-            if len(columns):
-                yield columns
 
     def _united(self, columns: Columns, flushed: Flushed, period_ms: int) -> Columns:
         """Each series once; ``times`` are when Graphite is to have it."""

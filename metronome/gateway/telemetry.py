@@ -88,6 +88,11 @@ CATALOGUE: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
         (),
         "series left out of /metrics because their name clashes with another's",
     ),
+    "metronome_metrics_negative_total": (
+        "counter",
+        (),
+        "negative counts left out of /metrics, where a counter cannot go down",
+    ),
     "metronome_metrics_series": ("gauge", (), "series shown on /metrics"),
 }
 """name -> (type, label names, meaning)."""
