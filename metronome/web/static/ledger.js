@@ -64,7 +64,7 @@ function drawRejects(rejects) {
   find("rejects-none").hidden = rejects.length > 0;
   const now = Date.now() / 1000;
   const rows = rejects.slice(0, REJECTS_SHOWN).map(({ reason, excerpt, sender, source, time }) => {
-    const from = [source, sender && `from ${sender}`].filter(Boolean).join(" ");
+    const from = [words(source), sender && `from ${sender}`].filter(Boolean).join(" ");
     return build(
       "li",
       {},

@@ -110,9 +110,14 @@ function heightFor(width) {
   return width < NARROW ? HEIGHT.narrow : HEIGHT.wide;
 }
 
+// Counts and durations stand on nought; of a gauge the changes matter.  A tenth is left free.
 function yScale(fromZero) {
-  const pad = { pad: 0.1, soft: 0, mode: fromZero ? 1 : 3 };
-  return { range: { min: pad, max: pad } };
+  const range = (_, least, most) => {
+    if (least === null) return [0, 1]; // every line is hidden
+    if (!fromZero) return uPlot.rangeNum(least, most, 0.1, true);
+    return [Math.min(0, least * 1.1), most > 0 ? most * 1.1 : Number(least === 0)];
+  };
+  return { range };
 }
 
 function labelWidth(_, values) {
@@ -130,16 +135,15 @@ function line(index, total, fill) {
   };
 }
 
-// A value between two gaps has no line: it is shown as a point.
+// Where values lie close together there are no points but these: a value between two gaps,
+// which has no line, and the latest, so that the little data of a long range is seen.
 function lonePoints(plot, lineIndex, show) {
   if (show) return null;
   const values = plot.data[lineIndex];
-  const lone = [];
-  values.forEach((value, index) => {
-    const alone = (values[index - 1] ?? null) === null && (values[index + 1] ?? null) === null;
-    if (alone && typeof value === "number") {
-      lone.push(index);
-    }
-  });
-  return lone;
+  const known = (index) => typeof values[index] === "number";
+  const latest = values.findLastIndex((_, index) => known(index));
+  const blank = (index) => (values[index] ?? null) === null;
+  return values.flatMap((_, index) =>
+    known(index) && (index === latest || (blank(index - 1) && blank(index + 1))) ? [index] : [],
+  );
 }

@@ -4,9 +4,8 @@ import { ask, Repeat } from "./api.js";
 import { arrange, build, find, setAttribute, setText } from "./dom.js";
 import { age, globOf, labelText, plural, whole } from "./format.js";
 
-const REFRESH_SECONDS = 10;
-const MANY = 2000; // a long list is asked for less often: it is megabytes
-const REFRESH_SECONDS_MANY = 60;
+const MANY = 2000; // a long list is megabytes
+const REFRESH_SECONDS = { none: 2, few: 10, many: 60 }; // who just sent the first line is waiting
 const TYPING_MS = 250;
 const ROWS_SHOWN = 300; // more rows help nobody who looks for one; the filter does
 
@@ -71,7 +70,9 @@ export class SeriesList {
   }
 
   #seconds() {
-    return this.#series.length > MANY ? REFRESH_SECONDS_MANY : REFRESH_SECONDS;
+    const { none, few, many } = REFRESH_SECONDS;
+    if (!this.#series.length) return none;
+    return this.#series.length > MANY ? many : few;
   }
 
   #typed() {
