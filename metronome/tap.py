@@ -15,6 +15,7 @@ from typing import cast
 from twisted.application.service import IService
 from twisted.internet import reactor
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
+from twisted.logger import Logger
 from twisted.python import usage
 
 from metronome import options
@@ -71,6 +72,11 @@ def _take_signals(service: GatewayService) -> None:
 
 def _stop_as_failed(reason: str) -> None:
     """Stop the reactor, and have the process end with status 1 once twistd has tidied up."""
-    print(f"metronome: {reason}", file=sys.stderr, flush=True)
+    Logger().critical("cannot run: {reason}", reason=reason)
+    if sys.__stderr__ is not None:
+        # twistd has made sys.stderr a part of the log; a person looks here.
+        print(f"metronome: {reason}", file=sys.__stderr__, flush=True)
     atexit.register(os._exit, 1)
-    cast(IReactorCore, reactor).stop()
+    core = cast(IReactorCore, reactor)
+    # It may fail before the reactor runs, when there is nothing to stop yet.
+    core.callWhenRunning(core.stop)
