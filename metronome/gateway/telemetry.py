@@ -33,7 +33,7 @@ CATALOGUE: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
         "datagrams lost before they were read; reason kernel: the socket buffer was full",
     ),
     "metronome_connections": ("gauge", ("source",), "open connections of a receiver"),
-    "metronome_connections_total": ("counter", ("source",), "connections accepted by a receiver"),
+    "metronome_connections_accepted_total": ("counter", ("source",), "connections accepted by a receiver"),
     "metronome_connections_closed_total": (
         "counter",
         ("source", "reason"),

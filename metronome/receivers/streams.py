@@ -156,7 +156,7 @@ class StreamListener(ServerFactory):
     def came(self, connection: LineConnection) -> None:
         """A connection is open."""
         self._connections.add(connection)
-        self.given.telemetry.count("metronome_connections_total", source=self.given.inlet.source)
+        self.given.telemetry.count("metronome_connections_accepted_total", source=self.given.inlet.source)
 
     def went(self, connection: LineConnection) -> None:
         """A connection is gone."""

@@ -51,7 +51,7 @@ class Site(HTTPFactory):
             self._count(NOWHERE, 503)
             error = ClientError("overloaded", 503, "too many connections", RETRY_AFTER)
             return Turned(respond.early(error, {}))
-        telemetry.count("metronome_connections_total", source="http")
+        telemetry.count("metronome_connections_accepted_total", source="http")
         channel: Any = super().buildProtocol(addr)
         channel.site = self
         self._channels.add(channel)

@@ -12,10 +12,12 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from metronome.gateway.exposition import Exposition
 from metronome.gateway.intake import TickRow
+from metronome.gateway.telemetry import CATALOGUE
 from metronome.kernel import hash64
 from metronome.kernel.interface import Dialect
 from metronome.limits import METRICS_CHUNK_LINES, METRICS_WINDOW
 from metronome.model import Kind, Series, canonical_labels, series_key
+from metronome.wire import prometheus_text as text
 from metronome.wire.records import Row
 from tests.gateway.kit import PERIOD, START_MS, Kit, counter
 
@@ -32,8 +34,8 @@ class World:
         self.inlet = self.kit.intake.inlet("statsd", "main", Dialect())
         self.exposition.start()
 
-    def send(self, text: str) -> None:
-        self.inlet.statsd(text.encode())
+    def send(self, lines: str) -> None:
+        self.inlet.statsd(lines.encode())
         self.flush()
 
     def flush(self) -> None:
@@ -84,11 +86,21 @@ def test_own_counters_come_first() -> None:
     world.send("a:1|c")
     media_type, chunks = world.exposition.page(OPEN_METRICS)
     assert media_type == "application/openmetrics-text; version=1.0.0; charset=utf-8"
-    text = b"".join(chunks).decode()
-    assert text.startswith("# HELP metronome_")
-    assert 'metronome_received_total{source="statsd",stream="main"} 1\n' in text
-    assert "metronome_metrics_series 1\n" in text
+    page = b"".join(chunks).decode()
+    assert page.startswith("# HELP metronome_")
+    assert 'metronome_received_total{source="statsd",stream="main"} 1\n' in page
+    assert "metronome_metrics_series 1\n" in page
     assert world.exposition.page(None)[0] == "text/plain; version=0.0.4; charset=utf-8"
+
+
+def test_our_own_names_do_not_clash() -> None:
+    """The catalogue of our own counters and gauges fits on one page."""
+    names = [
+        text.family_name(name, kind) + suffix
+        for name, (kind, _, _) in CATALOGUE.items()
+        for suffix in text.SUFFIXES[kind]
+    ]
+    assert len(names) == len(set(names))
 
 
 def test_labels_and_streams() -> None:
@@ -170,9 +182,9 @@ def test_quantiles_grow_old() -> None:
     world = World()
     world.send("wait:10|ms")
     world.kit.clock.advance(METRICS_WINDOW + 1)
-    text = world.page()
-    assert 'wait{quantile="0.5"} NaN\n' in text
-    assert "wait_sum 10\n" in text
+    page = world.page()
+    assert 'wait{quantile="0.5"} NaN\n' in page
+    assert "wait_sum 10\n" in page
 
 
 def test_counters_do_not_go_down() -> None:
@@ -205,12 +217,12 @@ def test_large_pages_come_in_chunks() -> None:
     world.flush()
     _, chunks = world.exposition.page(OPEN_METRICS)
     chunks = iter(chunks)
-    text = next(chunks)
-    assert len(text) < 200_000
+    first = next(chunks)
+    assert len(first) < 200_000
     world.kit.clock.advance(TTL)
     world.send("later:1|c")
     rest = b"".join(chunks)
-    families = list(parse_open_metrics((text + rest).decode()))
+    families = list(parse_open_metrics((first + rest).decode()))
     assert len({family.name for family in families}) == len(families)
 
 

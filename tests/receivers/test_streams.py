@@ -127,7 +127,7 @@ class StreamTests(SynchronousTestCase):
         )
         first.connectionLost(Failure(ConnectionDone()))
         self.assertIsNotNone(self.listener.buildProtocol(PEER))
-        self.assertEqual(counted(telemetry, "metronome_connections_total"), {"statsd_test": 2})
+        self.assertEqual(counted(telemetry, "metronome_connections_accepted_total"), {"statsd_test": 2})
 
     def test_stop_closes_what_is_open_and_waits_for_it(self) -> None:
         """It has stopped when the last connection is gone."""
