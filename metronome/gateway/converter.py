@@ -147,11 +147,11 @@ class Lines:
             yield from self._active(rows)
             heard += self._hear(rows, stamp)
             yield Chunk(b"", 0, 0)
-        self._gathered.clear()
         quiet = self._forget(stamp)
         yield from self._chunks(self._quiet(quiet, stamp // 1000))
         name, number = self._namer.number_of_series(heard + len(quiet))
         yield from self._chunks(iter([Datapoint(name, number, stamp // 1000)]))
+        self._gathered.clear()
 
     def _united(self, columns: Columns, flushed: Flushed, period_ms: int) -> Columns:
         """Each series once; ``times`` are when Graphite is to have it."""
@@ -188,12 +188,12 @@ class Lines:
             if idle.seen == stamp:
                 break
             quiet.append(key)
-        keep = max(len(quiet) - self._idle_series, 0)
-        while keep < len(quiet) and self._idle[quiet[keep]].seen <= oldest:
-            keep += 1
-        for key in quiet[:keep]:
+        gone = max(len(quiet) - self._idle_series, 0)
+        while gone < len(quiet) and self._idle[quiet[gone]].seen <= oldest:
+            gone += 1
+        for key in quiet[:gone]:
             del self._idle[key]
-        return quiet[keep:]
+        return quiet[gone:]
 
     def _quiet(self, keys: list[bytes], seconds: int) -> Iterator[Datapoint]:
         for key in keys:
