@@ -95,7 +95,9 @@ def test_the_page_has_no_inline_script_or_style() -> None:
     assert re.search(r"<style|\sstyle=|\son\w+=|javascript:", page) is None
 
 
-@pytest.mark.parametrize("path", [FRONT, *OWN_SCRIPTS, "dashboard.css", "vendor/uplot/uPlot.min.css"])
+@pytest.mark.parametrize(
+    "path", [FRONT, *OWN_SCRIPTS, "dashboard.css", "board.css", "vendor/uplot/uPlot.min.css"]
+)
 def test_nothing_names_another_host(path: str) -> None:
     """No address with a host in anything of our own; the XML name space of SVG is a name."""
     text = FILES[path].plain.decode().replace("http://www.w3.org/2000/svg", "")

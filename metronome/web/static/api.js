@@ -24,7 +24,8 @@ const SENTENCES = {
 /** The sentence for an answer that is not a good one. */
 export function sentenceOf(status, detail) {
   if (detail && status !== 401) return asSentence(detail);
-  return SENTENCES[status] ?? (status >= 500 ? "The gateway failed; its log has the trace." : "The gateway refused the request.");
+  if (SENTENCES[status]) return SENTENCES[status];
+  return status >= 500 ? "The gateway failed; its log has the trace." : "The gateway refused the request.";
 }
 
 function asSentence(text) {

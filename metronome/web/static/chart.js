@@ -170,11 +170,13 @@ export class Chart {
     setText(find("chart-hollow"), lines.length ? "" : `No values in the last ${this.range.text}.`);
     if (lines.length) {
       const fromZero = isAdditive(stat) || this.#series.kind !== "gauge";
-      this.plot.draw({ times, lines: lines.map(({ values }) => values), from: answer.from, until: answer.until, fromZero });
+      const rows = lines.map(({ values }) => values);
+      this.plot.draw({ times, lines: rows, from: answer.from, until: answer.until, fromZero });
     } else {
       this.plot.clear();
     }
-    this.legend.fill(lines.map(({ text, values }) => ({ text, value: summary(times, values)?.latest.value })));
+    const latest = (values) => summary(times, values)?.latest.value;
+    this.legend.fill(lines.map(({ text, values }) => ({ text, value: latest(values) })));
     this.#summarise(step);
   }
 

@@ -45,7 +45,12 @@ export class Ledger {
 
 function drawTotals(totals) {
   const cells = totals.map(([word, count]) =>
-    build("div", { "data-outcome": word, "data-none": count === 0 }, build("dt", {}, word), build("dd", {}, whole(count))),
+    build(
+      "div",
+      { "data-outcome": word, "data-none": count === 0 },
+      build("dt", {}, word),
+      build("dd", {}, whole(count)),
+    ),
   );
   find("totals").replaceChildren(...cells);
 }
@@ -55,7 +60,13 @@ function drawReasons(reasons) {
   table.hidden = !reasons.length;
   find("reasons-none").hidden = reasons.length > 0;
   const rows = reasons.map(({ outcome, reason, count }) =>
-    build("tr", {}, build("td", {}, outcome), build("td", {}, words(reason)), build("td", { class: "right" }, whole(count))),
+    build(
+      "tr",
+      {},
+      build("td", {}, outcome),
+      build("td", {}, words(reason)),
+      build("td", { class: "right" }, whole(count)),
+    ),
   );
   table.tBodies[0].replaceChildren(...rows);
 }
@@ -65,12 +76,9 @@ function drawRejects(rejects) {
   const now = Date.now() / 1000;
   const rows = rejects.slice(0, REJECTS_SHOWN).map(({ reason, excerpt, sender, source, time }) => {
     const from = [words(source), sender && `from ${sender}`].filter(Boolean).join(" ");
-    return build(
-      "li",
-      {},
-      build("code", {}, visible(excerpt)),
-      build("p", { class: "aside", title: moment(time, now) }, `${words(reason)} · ${from} · ${ago(time, now)}`),
-    );
+    const about = [words(reason), from, ago(time, now)].filter(Boolean).join(" · ");
+    const note = build("p", { class: "aside", title: moment(time, now) }, about);
+    return build("li", {}, build("code", {}, visible(excerpt)), note);
   });
   find("rejects").replaceChildren(...rows);
 }

@@ -48,8 +48,8 @@ export class Legend {
 
   #row(text, index) {
     const swatch = build("span", { class: "swatch", "aria-hidden": "true" });
-    const button = build("button", { type: "button", "aria-pressed": "true" }, swatch, build("span", { class: "text" }, text));
-    button.append(build("span", { class: "value" }));
+    const words = [build("span", { class: "text" }, text), build("span", { class: "value" })];
+    const button = build("button", { type: "button", "aria-pressed": "true" }, swatch, ...words);
     button.addEventListener("click", () => this.#toggle(button, index));
     return build("li", {}, button);
   }

@@ -35,7 +35,8 @@ export class Plot {
   draw(picture) {
     const before = this.#picture;
     this.#picture = picture;
-    const same = before && before.lines.length === picture.lines.length && before.fromZero === picture.fromZero;
+    const { lines, fromZero } = picture;
+    const same = before?.lines.length === lines.length && before.fromZero === fromZero;
     if (!this.#uplot || !same) this.#rebuild();
     else this.#uplot.setData([picture.times, ...picture.lines]);
   }

@@ -2,7 +2,7 @@
 
 import { ask, Repeat } from "./api.js";
 import { arrange, build, find, setAttribute, setText } from "./dom.js";
-import { age, globOf, labelText, plural, whole } from "./format.js";
+import { age, globOf, labelText, whole } from "./format.js";
 
 const MANY = 2000; // a long list is megabytes
 const REFRESH_SECONDS = { none: 2, few: 10, many: 60 }; // who just sent the first line is waiting
@@ -140,7 +140,7 @@ export class SeriesList {
     setText(find("series-count"), total ? whole(total) : "");
     const filtered = this.filter.value.trim() !== "";
     let more = "";
-    if (total > shown) more = `${whole(shown)} of ${plural(total, "series", "series")} shown; filter to see others.`;
+    if (total > shown) more = `${whole(shown)} of ${whole(total)} series shown; filter to see others.`;
     else if (!total && filtered) more = "No series has such a name.";
     setText(find("series-more"), more);
   }

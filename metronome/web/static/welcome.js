@@ -35,7 +35,8 @@ export function recipesFor(stream, addresses, origin = window.location) {
   if (statsd) recipes.push(["statsd", `echo 'hello:1|c|#from:shell' | nc -u -w1 ${statsd}`]);
   if (graphite) recipes.push(["Graphite", `echo "room.temperature 21.5 $(date +%s)" | nc -w1 ${graphite}`]);
   const tick = new URL(stream === "main" ? "tick" : `tick/${stream}`, document.baseURI);
-  recipes.push(["HTTP", `curl -H 'Content-Type: application/json' -d '{"name": "signups", "n": 1}' ${tick.href}`]);
+  const json = "-H 'Content-Type: application/json' -d '{\"name\": \"signups\", \"n\": 1}'";
+  recipes.push(["HTTP", `curl ${json} ${tick.href}`]);
   return recipes;
 }
 
