@@ -18,13 +18,16 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import duckdb
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
 
 from metronome.errors import ClientError, StoreUnavailable
-from metronome.limits import STORE_MEMORY
+from metronome.limits import STORE_MEMORY, STORE_PATIENCE
 from metronome.model import Batch, Event, EventSelection, Found, Selection
 from metronome.store import duckdb_events, duckdb_read
 from metronome.store.duckdb_expire import Chunk, chunks_due, delete_old, tidy
 from metronome.store.duckdb_file import IN_MEMORY, Connection, Settings, open_file
+from metronome.store.duckdb_turn import Turn
 from metronome.store.duckdb_write import Writer
 from metronome.store.interface import Counted, Fetched, Health, Retention
 from metronome.threads.interface import Worker
@@ -48,12 +51,19 @@ Result = TypeVar("Result")
 
 
 def open_store(
-    url: str, *, data_dir: Path, worker: Worker, memory_limit: int = STORE_MEMORY, **others: object
+    url: str,
+    *,
+    data_dir: Path,
+    worker: Worker,
+    clock: IReactorTime | None = None,
+    memory_limit: int = STORE_MEMORY,
+    **others: object,
 ) -> DuckdbStore:
     """The store of ``duckdb:PATH``; no path means a file in the data directory."""
     path = url.partition(":")[2] or str(data_dir / FILE)
     threads = min(THREADS, os.cpu_count() or 1)
-    return DuckdbStore(path, Settings(memory_limit, threads, str(data_dir / "duckdb-spill")), worker)
+    settings = Settings(memory_limit, threads, str(data_dir / "duckdb-spill"))
+    return DuckdbStore(path, settings, worker, clock)
 
 
 class _Open(NamedTuple):
@@ -67,11 +77,18 @@ class DuckdbStore:
     """A ``Store`` in a DuckDB file."""
 
     def __init__(
-        self, path: str, settings: Settings, worker: Worker, bounds: duckdb_read.Bounds = duckdb_read.BOUNDS
+        self,
+        path: str,
+        settings: Settings,
+        worker: Worker,
+        clock: IReactorTime | None = None,
+        bounds: duckdb_read.Bounds = duckdb_read.BOUNDS,
     ):
+        """``clock`` tells when a question has taken too long; without one it may take for ever."""
         self._path = path
         self._settings = settings
         self._worker = worker
+        self._clock = clock
         self._bounds = bounds
         self._open: _Open | None = None
         self._trouble = "not started"
@@ -108,7 +125,7 @@ class DuckdbStore:
                 return []
             return duckdb_read.find(database.connection, stream, selection, self._bounds.series)
 
-        return self._do(job)
+        return self._ask(job)
 
     def fetch(
         self,
@@ -131,7 +148,7 @@ class DuckdbStore:
             groups = duckdb_read.fetch(database.connection, question, sketches=sketches, members=members)
             return Fetched(groups, applied)
 
-        return self._do(job)
+        return self._ask(job)
 
     def events(self, selection: EventSelection) -> Deferred[list[Event]]:
         """See ``Store.events``."""
@@ -140,7 +157,7 @@ class DuckdbStore:
             stream = database.writer.streams.get(selection.stream)
             return [] if stream is None else duckdb_events.newest(database.connection, stream, selection)
 
-        return self._do(job)
+        return self._ask(job)
 
     def count(self, selection: EventSelection, by: tuple[str, ...]) -> Deferred[Counted]:
         """See ``Store.count``."""
@@ -152,7 +169,7 @@ class DuckdbStore:
                 return Counted({}, applied)
             return Counted(duckdb_events.counts(database.connection, stream, selection, by), applied)
 
-        return self._do(job)
+        return self._ask(job)
 
     def recent_ids(self, since: int) -> Deferred[list[tuple[int, str]]]:
         """See ``Store.recent_ids``."""
@@ -160,7 +177,7 @@ class DuckdbStore:
             "SELECT received, name || chr(0) || eid FROM eids JOIN streams USING (stream) "
             "WHERE received >= ? ORDER BY ALL"
         )
-        return self._do(lambda database: database.connection.execute(sql, [since]).fetchall())
+        return self._ask(lambda database: database.connection.execute(sql, [since]).fetchall())
 
     def tallies(self, stream: str) -> Deferred[list[tuple[str, str, str, str, int]]]:
         """See ``Store.tallies``."""
@@ -168,7 +185,7 @@ class DuckdbStore:
             "SELECT day, source, outcome, reason, sum(number)::BIGINT FROM tallies "
             "JOIN streams USING (stream) WHERE name = ? GROUP BY ALL ORDER BY ALL"
         )
-        return self._do(lambda database: database.connection.execute(sql, [stream]).fetchall())
+        return self._ask(lambda database: database.connection.execute(sql, [stream]).fetchall())
 
     # --- keeping -----------------------------------------------------------------------------
 
@@ -217,6 +234,26 @@ class DuckdbStore:
     def _do(self, job: Callable[[_Open], Result], *, changes: bool = False) -> Deferred[Result]:
         return self._worker.do(lambda: self._run(job, changes))
 
+    def _ask(self, job: Callable[[_Open], Result]) -> Deferred[Result]:
+        """Do a job that only reads, and call it off when it takes too long."""
+        turn = Turn()
+        answer = self._do(lambda database: turn.take(database.connection, lambda: job(database)))
+        if self._clock is None:
+            return answer
+        # Again and again, because an interrupt between two queries of a question is lost.
+        patience = LoopingCall(turn.call_off)
+        patience.clock = self._clock
+        starting = self._clock.callLater(STORE_PATIENCE, patience.start, 1.0)
+
+        def answered(result: Any) -> Any:
+            if starting.active():
+                starting.cancel()
+            if patience.running:
+                patience.stop()
+            return result
+
+        return answer.addBoth(answered)
+
     def _run(self, job: Callable[[_Open], Result], changes: bool) -> Result:
         """Do a job on the database, opened if need be, and sort out how it failed."""
         try:
@@ -230,6 +267,9 @@ class DuckdbStore:
                 self._fail(error)
                 raise StoreUnavailable(str(error)) from error
             text = "the answer needs more memory than it may have"
+            raise ClientError("too_expensive", 413, text) from error
+        except duckdb.InterruptException as error:
+            text = f"the answer takes longer than {STORE_PATIENCE} s"
             raise ClientError("too_expensive", 413, text) from error
         except duckdb.Error as error:
             if changes:

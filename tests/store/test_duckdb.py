@@ -66,7 +66,7 @@ class OwnTests(InFile, StoreCase, SynchronousTestCase):
 
     def opened(self, worker: Worker | None = None, bounds: Bounds = BOUNDS) -> DuckdbStore:
         settings = Settings(100_000_000, 1, str(self.folder / "spill"))
-        return DuckdbStore(str(self.folder / FILE), settings, worker or ImmediateWorker(), bounds)
+        return DuckdbStore(str(self.folder / FILE), settings, worker or ImmediateWorker(), bounds=bounds)
 
     def reopen(self, **options: Any) -> None:
         self.done(self.store.stop())

@@ -135,7 +135,7 @@ def ask(store: Store, question: tuple[Selection, int, tuple[str, ...] | None]) -
     ]
 
 
-@settings(max_examples=60)
+@settings(max_examples=settings().max_examples // 3)
 @given(st.lists(steps, min_size=1, max_size=7), st.lists(questions, min_size=1, max_size=4))
 def test_duckdb_answers_as_memory(script: list[Any], asked: list[Any]) -> None:
     """Any script leaves both stores with the same answers to any question."""
