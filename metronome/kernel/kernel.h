@@ -120,7 +120,7 @@ typedef struct {
     group *groups;
     item *items;
     size_t group_cap, item_cap;
-    buffer text, key, raw, mapped;
+    buffer tags, text, key, raw, mapped;
     label labels[LABELS_PER_SERIES];
     int label_count;
     mt_mapper mapper;

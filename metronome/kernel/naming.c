@@ -23,6 +23,7 @@ void mt_scratch_free(scratch *s)
 {
     free(s->groups);
     free(s->items);
+    free(s->tags.p);
     free(s->text.p);
     free(s->key.p);
     free(s->raw.p);

@@ -70,15 +70,41 @@ static int begins(slice field, const char *mark, size_t n)
     return field.n >= n && !memcmp(field.p, mark, n);
 }
 
-static void take_field(line *l, slice field, int dialect)
+/* A section of tags.  The first is read where it is; more are put behind it. */
+static int take_tags(scratch *s, slice section)
+{
+    slice *tags = &s->line.tags;
+    if (!tags->p) {
+        *tags = section;
+        return WHY_OK;
+    }
+    if (tags->p != s->tags.p) {
+        s->tags.n = 0;
+        if (mt_reserve(&s->tags, tags->n) < 0)
+            return WHY_MEMORY;
+        memcpy(s->tags.p, tags->p, tags->n);
+        s->tags.n = tags->n;
+    }
+    if (mt_reserve(&s->tags, section.n + 1) < 0)
+        return WHY_MEMORY;
+    s->tags.p[s->tags.n++] = ',';
+    memcpy(s->tags.p + s->tags.n, section.p, section.n);
+    s->tags.n += section.n;
+    tags->p = s->tags.p;
+    tags->n = s->tags.n;
+    return WHY_OK;
+}
+
+static int take_field(scratch *s, slice field, int dialect)
 {
     static const slice MARKS[] = {{"c:", 2}, {"e:", 2}, {"card:", 5}};
+    line *l = &s->line;
     int i;
     if (!field.n)
-        return;
+        return WHY_OK;
     if (*field.p == '#' && dialect & D_DOGSTATSD) {
-        l->tags.p = field.p + 1;
-        l->tags.n = field.n - 1;
+        slice section = {field.p + 1, field.n - 1};
+        return take_tags(s, section);
     } else if (*field.p == 'T') {
         l->time_text.p = field.p + 1;
         l->time_text.n = field.n - 1;
@@ -90,6 +116,7 @@ static void take_field(line *l, slice field, int dialect)
             }
         }
     }
+    return WHY_OK;
 }
 
 static int add_group(scratch *s, slice values, int kind, double rate)
@@ -137,7 +164,8 @@ static int read_groups(scratch *s, cursor *c, int dialect)
                 after.p = field.p + 1;
                 after.n = field.n - 1;
             } else {
-                take_field(&s->line, field, dialect);
+                if (take_field(s, field, dialect))
+                    return WHY_MEMORY;
                 tagged |= first == '#';
             }
         }

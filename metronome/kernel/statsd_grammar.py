@@ -14,9 +14,9 @@ else is a line without samples.  Old statsd groups ``a:1|c:2|ms``; each group ha
 and rate, all else is the line's.  A colon opens a group behind a type, behind a rate, or at the
 start of a field, as long as no tags came: from there on it belongs to the fields.
 
-*Fields* come in any order and the last of a kind stands: ``@`` rate, ``#`` tags, ``T`` Unix
-seconds, ``c:`` container, ``e:`` external data, ``card:`` cardinality.  Every other field is
-skipped and fails nothing.
+*Fields* come in any order: ``@`` rate, ``#`` tags, ``T`` Unix seconds, ``c:`` container, ``e:`` external
+data, ``card:`` cardinality.  Several sections of tags are one; of the others the last stands.
+Every other field is skipped and fails nothing.
 
 *Rates* are numbers in (0, 1]; a rate so small that 1/rate overflows is none.  Gauges and sets do
 not use theirs.  A value that overflows when divided by its rate is ``not_finite``.
@@ -97,7 +97,7 @@ class _Fields:
 
     def take(self, field: bytes, dialect: Dialect) -> None:
         if field[:1] == b"#" and dialect.dogstatsd_tags:
-            self.tags = field[1:]
+            self.tags = field[1:] if self.tags is None else self.tags + b"," + field[1:]
         elif field[:1] == b"T":
             self.time = field[1:]
         elif dialect.container_labels:

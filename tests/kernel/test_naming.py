@@ -9,7 +9,7 @@ import pytest
 
 from metronome.kernel.interface import Dialect
 from metronome.kernel.naming import split_name
-from tests.kernel.helpers import UNION, parsed
+from tests.kernel.helpers import UNION, parsed, rows
 
 CASES: list[tuple[str, tuple[str, dict[str, str]] | str]] = [
     # untagged names, as statsd stores them
@@ -108,9 +108,13 @@ def test_a_name_with_tags_is_kept(kernel: ModuleType) -> None:
     assert outcome(parsed(kernel, "a/b:1|c|#")) == ("a-b", {})
 
 
-def test_the_last_section_stands(kernel: ModuleType) -> None:
-    """Of repeated tag sections the last one counts, as in the agent."""
-    assert outcome(parsed(kernel, "a:1|c|#x:1|#y:2")) == ("a", {"y": "2"})
+def test_sections_of_tags_are_one(kernel: ModuleType) -> None:
+    """Tags may come in several sections; of a label in two of them the last stands."""
+    found = outcome(parsed(kernel, "a:1|c|#x:1,y|@0.5|#y:2||#|#z:3"))
+    assert found == ("a", {"x": "1", "y": "2", "z": "3"})
+    table = kernel.Table()
+    table.feed_statsd(b"a:1|c|#x:1|#y:2\na:1|c|#x:1,y:2\na:1|c|#y:2|#x:1\na:1|c|#x:1|#y:2|#z", UNION)
+    assert [row["n"] for row in rows(table.flush(0, 10.0))] == [3.0, 1.0]
 
 
 def test_tags_in_the_name_and_behind_it_do_not_mix(kernel: ModuleType) -> None:
