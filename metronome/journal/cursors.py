@@ -38,6 +38,12 @@ class Cursors:
         self._positions[consumer] = position
         return True
 
+    def lift(self, start: int, end: int) -> bool:
+        """Nothing between can be read: who stands there stands at ``end``; whether anybody did."""
+        stuck = [consumer for consumer, at in self._positions.items() if start <= at < end]
+        self._positions.update(dict.fromkeys(stuck, end))
+        return bool(stuck)
+
     def names(self) -> list[str]:
         """Every consumer that has a cursor."""
         return sorted(self._positions)

@@ -310,9 +310,10 @@ class FileJournal:
         """
         if self._down:
             return fail(JournalUnavailable("journal_unwritable", self._down))
-        disk, extents = self._disk, self._segments.extents(self._tail.end, position)
+        disk, end = self._disk, self._tail.end
+        extents = self._segments.extents(end, position)
         reading = self._reader.do(lambda: read_entries(disk, extents, position, most))
-        return reading.addCallbacks(self._enter, self._unreadable)
+        return reading.addCallbacks(self._enter, self._unreadable).addCallback(self._lift, position, end)
 
     def _enter(self, found: Found) -> list[Entry]:
         for damage in found.damages:
@@ -321,6 +322,13 @@ class FileJournal:
                     "journal: damage from {start} to {end}; skipped", start=damage.position, end=damage.end
                 )
         return found.entries
+
+    def _lift(self, entries: list[Entry], start: int, end: int) -> list[Entry]:
+        """Damage up to the end would hold its consumers, and the segments, until the next record."""
+        if not entries and start < end and self._cursors.lift(start, end):
+            self._save_soon()
+            self._trim()
+        return entries
 
     def _unreadable(self, failure: Failure) -> list[Entry]:
         if isinstance(failure.value, OSError):

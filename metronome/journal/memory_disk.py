@@ -13,6 +13,13 @@ import errno
 from random import Random
 
 
+class Died(Exception):
+    """The process is no more; only a test that plays its death sees this.
+
+    No ``OSError``: a journal must not get to undo anything.
+    """
+
+
 class _File:
     """``data[:synced]`` is durable.  ``ghosts``: what stood behind it before a cut."""
 
@@ -48,7 +55,8 @@ class MemoryDisk:
 
     Faults, all settable at any time: ``capacity``; ``fail_write_after`` (bytes until a
     write fails with EIO, having written up to there; once); ``fail_syncs`` (how many of
-    the next syncs of files fail); ``broken`` (everything but reading fails); ``reading_fails``.
+    the next syncs of files fail); ``broken`` (everything but reading fails);
+    ``reading_fails``; ``die_after`` (how many more changes the process lives to make).
     """
 
     def __init__(self, capacity: int = 1 << 40):
@@ -57,6 +65,7 @@ class MemoryDisk:
         self.fail_syncs = 0
         self.broken = False
         self.reading_fails = False
+        self.die_after: int | None = None
         self._files: dict[str, _File] = {}
         self._durable: dict[str, _File] = {}
         self._renames: list[dict[str, _File]] = []
@@ -76,7 +85,8 @@ class MemoryDisk:
     def write(self, name: str, data: bytes) -> None:
         """Make the file, or empty it, and write ``data``."""
         self._opened(name).truncate(0)
-        self.append(name, data)
+        if data:
+            self.append(name, data)
 
     def append(self, name: str, data: bytes) -> None:
         """Write behind the end; a prefix when a fault strikes."""
@@ -135,17 +145,30 @@ class MemoryDisk:
 
     # --- faults ---------------------------------------------------------------------------
 
+    @property
+    def dead(self) -> bool:
+        """Whether ``die_after`` has struck."""
+        return self.die_after is not None and self.die_after < 0
+
+    def lies_about(self, name: str) -> bool:
+        """Whether a sync of this file has failed, so that later ones only seem to work."""
+        return self._known(name).lying
+
+    def heal(self) -> None:
+        """Take back all faults but the capacity; what they have done stays done."""
+        self.fail_write_after = self.die_after = None
+        self.fail_syncs = 0
+        self.broken = self.reading_fails = False
+
     def crash(self, random: Random) -> None:
-        """Lose power.  The faults that were set are gone afterwards, but for the capacity."""
+        """Lose power; then ``heal``."""
         states = [self._durable, *self._renames]
         self._files = dict(random.choice(states))
         for file in self._files.values():
             file.crash(random)
         self._durable = dict(self._files)
         self._renames.clear()
-        self.fail_write_after = None
-        self.fail_syncs = 0
-        self.broken = self.reading_fails = False
+        self.heal()
 
     def flip(self, name: str, offset: int, mask: int = 0xFF) -> None:
         """Change bits of one byte, durably."""
@@ -158,6 +181,10 @@ class MemoryDisk:
         file.synced = min(file.synced, size)
 
     def _check(self) -> None:
+        if self.die_after is not None:
+            self.die_after -= 1
+            if self.dead:
+                raise Died
         if self.broken:
             raise OSError(errno.EIO, "the disk is broken")
 

@@ -28,6 +28,20 @@ from tests.journal.world import World
 
 CONSUMERS = ("writer", "converter")
 STEPS = 400
+ACTS = {
+    "append": 30,
+    "writer": 25,
+    "reader": 12,
+    "clock": 20,
+    "consume": 12,
+    "fault": 3,
+    "pin": 1,
+    "die": 2,
+    "stop": 0.3,
+    "kill": 0.7,
+    "crash": 1,
+}
+"""What happens how often."""
 
 
 class Life:
@@ -43,6 +57,9 @@ class Life:
         self.failed: set[int] = set()
         self.perhaps: set[int] = set()
         """Failed while nothing could be undone, and then the process died."""
+        self.lied_to = False
+        """A process died between a failed sync and its undoing: the next one may have read what a
+        later loss of power takes away.  None of that was acknowledged."""
         self.seen: dict[int, bytes] = {}
         self.done: dict[str, set[int]] = {consumer: set() for consumer in CONSUMERS}
         self.reading: set[str] = set()
@@ -57,11 +74,7 @@ class Life:
 
     def step(self) -> None:
         world, random = self.world, self.random
-        act = random.choices(
-            ["append", "writer", "reader", "clock", "consume", "fault", "pin", "stop", "kill", "crash"],
-            [30, 25, 12, 20, 12, 3, 1, 0.3, 0.7, 1],
-        )[0]
-        match act:
+        match random.choices(list(ACTS), list(ACTS.values()))[0]:
             case "append":
                 self.append()
             case "writer":
@@ -77,15 +90,19 @@ class Life:
             case "pin":
                 pin = world.journal.pin(world.journal.oldest)
                 world.clock.callLater(2, world.journal.unpin, pin)
+            case "die":
+                world.disk.die_after = random.randint(0, 8)
             case "stop":
                 stopped = world.journal.stop()
                 world.settle()
-                assert stopped.called
+                assert stopped.called or world.disk.dead
                 self.reboot()
             case "kill":
                 self.reboot()
             case "crash":
                 self.lose_power()
+        if world.disk.dead:
+            random.choice([self.reboot, self.lose_power])()
 
     def append(self) -> None:
         number = len(self.appends)
@@ -99,6 +116,7 @@ class Life:
         done.addCallbacks(self.succeeded, self.refused, callbackArgs=(number,), errbackArgs=(number,))
 
     def succeeded(self, positions: list[int], number: int) -> None:
+        assert not self.world.disk.dead
         assert number in self.open, "fired twice, or from another life"
         self.open.remove(number)
         self.acknowledged[number] = positions
@@ -106,6 +124,8 @@ class Life:
             self.check_position(position, payload)
 
     def refused(self, failure: Failure, number: int) -> None:
+        if self.world.disk.dead:
+            return  # nobody is there any more who could hear it
         assert failure.check(JournalUnavailable), failure
         assert number in self.open
         self.open.remove(number)
@@ -158,7 +178,9 @@ class Life:
         self.reading.clear()
         self.crashes += 1
         disk = self.world.disk
-        disk.fail_write_after, disk.fail_syncs, disk.broken = None, 0, False
+        active = max(name for name in disk.names() if name.endswith(".seg"))
+        self.lied_to = self.lied_to or disk.lies_about(active)
+        disk.heal()
         disk.capacity = max(disk.capacity, 2 * PROBE_BYTES)
         self.world.restart()
         self.register()
@@ -185,9 +207,9 @@ class Life:
         journal = self.world.journal
         entries = self.world.read(journal.oldest, 1 << 30)
         self.check_entries(entries, journal.oldest)
-        assert journal.synced_end == (entries[-1].end if entries else journal.synced_end)
-        statistics = journal.statistics()
-        assert statistics["damaged_bytes"] == 0
+        if not self.lied_to:
+            assert journal.statistics()["damaged_bytes"] == 0
+            assert not entries or journal.synced_end == entries[-1].end
         there = {entry.position: entry.payload for entry in entries}
         assert len(set(there.values())) == len(there), "a record is there twice"
         found: dict[int, int] = {}
@@ -200,8 +222,9 @@ class Life:
                 else:
                     assert all(number in done for done in self.done.values()), f"{number} was trimmed early"
         for number, count in found.items():
-            whole = count == len(self.appends[number])
-            assert whole or entries[0].payload.startswith(b"%d." % number), f"append {number} is in pieces"
+            if count < len(self.appends[number]):
+                trimmed = number == self.number(entries[0])
+                assert trimmed or (self.lied_to and number in self.perhaps), f"append {number} is in pieces"
 
     def end(self) -> None:
         """The faults stop; everything drains."""
@@ -232,6 +255,6 @@ def test_ten_lives(tens: int) -> None:
         acknowledged += len(life.acknowledged)
         failed += len(life.failed)
         crashes += life.crashes
-    assert acknowledged > 300
+    assert acknowledged > 200
     assert failed > 10
     assert crashes > 40

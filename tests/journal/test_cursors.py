@@ -25,6 +25,14 @@ def test_moving_is_forward_only() -> None:
     assert cursors.at("writer", 0) == (10, False)
 
 
+def test_who_stands_in_damage_is_lifted_over_it() -> None:
+    """And nobody else."""
+    cursors = Cursors({"before": 9, "first": 10, "inside": 15, "behind": 20})
+    assert cursors.lift(10, 20)
+    assert [cursors.at(name, 0)[0] for name in ("before", "first", "inside", "behind")] == [9, 20, 20, 20]
+    assert not cursors.lift(10, 20)
+
+
 def test_the_floor_is_the_least_of_cursors_and_pins() -> None:
     """Without consumers everything is kept, whatever is pinned."""
     cursors = Cursors({})

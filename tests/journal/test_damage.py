@@ -121,6 +121,20 @@ def test_after_damage_the_journal_goes_on(sound: tuple[MemoryDisk, list[Entry]])
         assert world.read(found[-1].position) == found[-1:]
 
 
+def test_damage_up_to_the_end_holds_nobody(sound: tuple[MemoryDisk, list[Entry]]) -> None:
+    """A consumer that finds nothing more but damage is done with it, and all can be deleted."""
+    damaged = copy.deepcopy(sound[0])
+    world = World(damaged, segment_bytes=110).start()
+    end = world.journal.synced_end
+    position = world.journal.cursor("writer")
+    for name, _, size in segments(damaged):
+        for offset in range(size):
+            damaged.flip(name, offset)
+    assert world.read(position) == []
+    assert world.journal.cursor("writer") == end
+    assert (world.journal.oldest, world.journal.size) == (end, 0)
+
+
 def owners(disk: MemoryDisk, entries: list[Entry]) -> list[str]:
     """The segment of each entry."""
     files = list(segments(disk))

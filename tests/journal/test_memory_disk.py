@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from metronome.journal.disk import put
-from metronome.journal.memory_disk import MemoryDisk
+from metronome.journal.memory_disk import Died, MemoryDisk
 
 
 def outcomes(build: object, name: str, times: int = 200) -> set[bytes | None]:
@@ -140,6 +140,22 @@ def test_a_broken_disk_refuses_all_but_reading() -> None:
     disk.reading_fails = True
     with pytest.raises(OSError, match="read refused"):
         disk.read("x", 0, 1)
+
+
+def test_a_process_dies_between_two_changes() -> None:
+    """What it had done by then is on the disk, and nothing else happens until it is healed."""
+    disk = MemoryDisk()
+    disk.die_after = 2
+    disk.append("x", b"1")
+    disk.sync("x")
+    assert not disk.dead
+    for _ in range(2):
+        with pytest.raises(Died):
+            disk.append("x", b"2")
+    assert disk.dead
+    disk.heal()
+    disk.append("x", b"3")
+    assert disk.read("x", 0, 9) == b"13"
 
 
 def test_bytes_rot_on_demand() -> None:
