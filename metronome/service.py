@@ -30,6 +30,7 @@ from metronome.data_dir import DataDir
 from metronome.errors import ConfigError
 from metronome.fold import mapping
 from metronome.gateway.recall import recall
+from metronome.gateway.streams import MAIN
 from metronome.kernel import TWIN
 from metronome.kernel.interface import Mapper
 from metronome.limits import STOP_SECONDS
@@ -115,6 +116,7 @@ class GatewayService(Service):
         gateway = parts.gateway
         expose(gateway, self._reactor.seconds())
         gateway.intake.use_mapper(self._mapper)
+        gateway.intake.table(MAIN)  # flushed from the start: a flush's mark is what outputs go by
         self._forget_former(parts)
         consumers: list[_Consumer] = [parts.store_consumer, gateway.exposition, *parts.outputs]
         for consumer in consumers:
@@ -174,9 +176,12 @@ class GatewayService(Service):
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"mapping = '{file}': {error}") from None
         try:
-            self._mapper = mapping.load(text).mapper()
+            rules = mapping.load(text)
         except ConfigError as error:
             raise ConfigError(f"mapping = '{file}': {error}") from None
+        for sentence in mapping.ignored(rules):
+            self.log.warn("mapping = '{file}': {sentence}", file=str(file), sentence=sentence)
+        self._mapper = rules.mapper()
         if self._parts is not None:
             self._parts.gateway.intake.use_mapper(self._mapper)
 

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IReactorFDSet,
+    IReactorFromThreads,
     IReactorSSL,
     IReactorTCP,
     IReactorTime,
@@ -23,8 +24,8 @@ from metronome.gateway.inlet import Inlet
 from metronome.gateway.telemetry import Telemetry
 
 
-class IReactor(IReactorFDSet, IReactorTCP, IReactorUNIX, IReactorSSL, IReactorTime):
-    """What listening takes of a reactor."""
+class IReactor(IReactorFDSet, IReactorTCP, IReactorUNIX, IReactorSSL, IReactorTime, IReactorFromThreads):
+    """What a gateway takes of a reactor."""
 
 
 class Given(NamedTuple):
