@@ -256,7 +256,8 @@ class FileJournal:
         if grown:
             changes, self._changes = self._changes, []
             for change in changes:
-                change.callback(None)
+                if not change.called:  # the one before may have cancelled it
+                    change.callback(None)
         self._trim()
 
     def _set_tail(self, tail: Tail) -> None:
@@ -337,7 +338,12 @@ class FileJournal:
 
     def changed(self) -> Deferred[None]:
         """Fires when ``synced_end`` has grown since the call.  May be cancelled."""
-        change: Deferred[None] = Deferred(self._changes.remove)
+
+        def cancel(change: Deferred[None]) -> None:
+            if change in self._changes:
+                self._changes.remove(change)
+
+        change: Deferred[None] = Deferred(cancel)
         self._changes.append(change)
         return change
 

@@ -86,6 +86,21 @@ class ContractTests(SynchronousTestCase):
         world.settle()
         self.assertNoResult(later)
 
+    def test_one_that_waits_may_cancel_another(self) -> None:
+        """While they are fired; and who waits again waits for the next change."""
+        world = self.world()
+        again = []
+        first = world.journal.changed()
+        second = world.journal.changed()
+        third = world.journal.changed()
+        first.addCallback(lambda _: (second.cancel(), again.append(world.journal.changed())))
+        world.append(b"x")
+        self.failureResultOf(second, CancelledError)
+        self.successResultOf(third)
+        self.assertNoResult(again[0])
+        world.append(b"y")
+        self.successResultOf(again[0])
+
     def test_a_barrier_waits_for_what_was_appended_before(self) -> None:
         """For the group being written and for the one that gathers; for nothing when idle."""
         world = self.world()
