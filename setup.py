@@ -51,6 +51,12 @@ def version() -> str:
     return found.group(1)
 
 
+def readme() -> str:
+    """The long description; empty where only the sources were taken along."""
+    file = HERE / "README.md"
+    return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
 def extensions() -> list[Any]:
     """The native kernel, where its source and Cython are there; otherwise none."""
     if not (HERE / KERNEL / "_fast.pyx").exists():
@@ -76,7 +82,7 @@ setup(
     name="metronome",
     version=version(),
     description="What a distributed application says about itself: statsd, Graphite and ticks in one process",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8") if (HERE / "README.md").exists() else "",
+    long_description=readme(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],

@@ -25,8 +25,9 @@ from metronome.kernel.interface import Dialect
 from metronome.options import KEYS, Key
 from metronome.store.interface import Retention
 
-OTHER_VARIABLES: Final = ("METRONOME_PURE", "METRONOME_REQUIRE_LIVE")
-"""Variables that are no settings: the pure kernel, and live tests that must not be skipped."""
+OTHER_VARIABLES: Final = ("METRONOME_PURE", "METRONOME_REQUIRE_LIVE", "METRONOME_REQUIRE_NATIVE")
+"""Variables that are no settings: the pure kernel; live tests and the native kernel's tests that
+must not be left out."""
 
 
 @dataclass(frozen=True, slots=True)
