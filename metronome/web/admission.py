@@ -5,8 +5,8 @@ Everyone may write to a stream.  Its key, or a token that reads it, makes the se
 comes as the parameter ``key`` (of the address or of an item), key or token as
 ``Authorization``.
 
-Without a name the stream is that of the key; else the first that lists the page's origin;
-else ``main``.  A stream that lists origins takes ticks of other web pages not at all; who
+Without a name the stream is that of the key or token; else the first that lists the page's
+origin; else ``main``.  A stream that lists origins takes ticks of other web pages not at all; who
 sends no origin is no web page.
 """
 
@@ -37,19 +37,19 @@ class Desk:
         """The page's origin as the browser tells it; images tell only their Referer."""
         self._from = self.origin or (_origin_of(self._referer) if pixel else "")
         self._answers: dict[tuple[str, str], Context | str] = {}
+        self._default = self._find(self._stream, self._key)
 
     def admit(self, stream: str = "", key: str = "") -> Context | str:
         """The context of an item that names a stream and a key (or neither), or the reason
         why it is refused: ``unknown_stream``, ``bad_key``, ``bad_origin``."""
         known = self._answers.get((stream, key))
         if known is None:
-            known = self._answers[stream, key] = self._admit(stream or self._stream, key or self._key)
+            known = self._answers[stream, key] = self._admit(stream, key)
         return known
 
     def allows_origin(self) -> bool:
         """Whether the page that asks may read the answer (CORS)."""
-        stream = self._find(self._stream, self._key)
-        return stream is None or _takes(stream, self.origin)
+        return self._default is None or _takes(self._default, self.origin)
 
     @property
     def sender(self) -> str:
@@ -59,11 +59,15 @@ class Desk:
     @property
     def stream(self) -> str:
         """Where the books of a request are kept that no item of could be read."""
-        stream = self._find(self._stream, self._key)
-        return stream.id if stream else MAIN
+        return self._default.id if self._default else MAIN
 
     def _admit(self, wanted: str, key: str) -> Context | str:
-        stream = self._find(wanted, key)
+        stream = self._default
+        if wanted or key:
+            key = key or self._key
+            stream = self._find(wanted or self._stream, key)
+        else:
+            key = self._key
         if stream is None:
             return "unknown_stream"
         trusted = self._is_trusted(stream, key)
@@ -85,11 +89,13 @@ class Desk:
         streams = self._web.gateway.streams
         if wanted:
             return streams.get(wanted)
-        everyone = streams.all()
-        by_key = [stream for stream in everyone if key and _same(key, stream.write_key)]
-        by_page = [stream for stream in everyone if stream.origins and _takes(stream, self._from)]
-        found = by_key or (by_page if self._from else [])
-        return found[0] if found else streams.get(MAIN)
+        found = None
+        if key:
+            by_key = (stream for stream in streams.all() if _same(key, stream.write_key))
+            found = next(by_key, None) or streams.reader_of(key)
+        if found is None and self._from:
+            found = next((stream for stream in streams.all() if _lists(stream, self._from)), None)
+        return found or streams.get(MAIN)
 
     def _is_trusted(self, stream: Stream, key: str) -> bool:
         if not key:
@@ -105,10 +111,15 @@ class Desk:
 
 
 def _takes(stream: Stream, origin: str) -> bool:
-    """Whether a stream takes ticks of web pages of an origin; its origins may be globs."""
-    if not stream.origins or not origin:
-        return True
-    return any(matches(allowed.lower().rstrip("/"), origin.lower()) for allowed in stream.origins)
+    """Whether a stream takes ticks of the web pages of an origin."""
+    return not stream.origins or not origin or "*" in stream.origins or _lists(stream, origin)
+
+
+def _lists(stream: Stream, origin: str) -> bool:
+    """Whether a stream names an origin, which may be by a glob but not by ``*`` alone."""
+    return any(
+        allowed != "*" and matches(allowed.lower().rstrip("/"), origin.lower()) for allowed in stream.origins
+    )
 
 
 def _origin_of(url: str) -> str:

@@ -36,6 +36,7 @@ from metronome.limits import (
     HTTP_LINGER,
     RETRY_AFTER,
 )
+from metronome.web.endpoint import header
 
 
 class Host(Protocol):
@@ -209,9 +210,9 @@ class Channel(HTTPChannel):
         self.refusing = True
         origin, path = "", getattr(self, "_path", b"")
         if self.requests:
-            fields = self.requests[-1].requestHeaders
-            fields.removeHeader(b"Expect")  # or 100 Continue would follow the answer
-            origin = fields.getRawHeaders("Origin", [""])[0]
+            request = self.requests[-1]
+            request.requestHeaders.removeHeader(b"Expect")  # or 100 Continue would follow
+            origin = header(request, "Origin")
         self.transport.write(self.site.refused(error, path, origin))
         self.setTimeout(HTTP_LINGER)
         if IHalfCloseableDescriptor.providedBy(self.transport):

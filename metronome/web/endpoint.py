@@ -54,6 +54,12 @@ class Answer(NamedTuple):
     tag: str = ""
 
 
+def header(request: Request, name: str) -> str:
+    """A header of a request, empty when it is missing; bytes that are not UTF-8 are replaced."""
+    values = request.requestHeaders.getRawHeaders(name.encode())
+    return values[0].decode("utf-8", "replace") if values else ""
+
+
 class Asked:
     """One request: its path's parts, query, headers and body."""
 
@@ -66,8 +72,7 @@ class Asked:
 
     def header(self, name: str) -> str:
         """A request header, empty when it is missing; of a repeated one the first."""
-        values = self.request.requestHeaders.getRawHeaders(name)
-        return values[0] if values else ""
+        return header(self.request, name)
 
     @property
     def body(self) -> bytes:

@@ -41,7 +41,8 @@ def points(web: Web, asked: Asked) -> Deferred[Answer]:
     stream = auth.reader(web, asked, asked.parts["id"])
     query = asked.query
     name, zone = query.required("name"), query.zone()
-    until = query.time("until", web.now, web.now, zone)
+    # The present millisecond counts: a point that was just acknowledged may begin in it.
+    until = query.time("until", web.now, web.now + 1, zone)
     start = query.time("from", web.now, until - _HOUR_MS, zone)
     if start >= until:
         raise ClientError("bad_request", 400, "from must be before until")

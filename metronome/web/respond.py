@@ -27,7 +27,7 @@ from zope.interface import implementer
 
 from metronome.errors import ClientError, JournalUnavailable, StoreUnavailable
 from metronome.limits import RETRY_AFTER
-from metronome.web.endpoint import JSON, Answer
+from metronome.web.endpoint import JSON, Answer, header
 
 REALM: Final = "metronome"
 _log = Logger()
@@ -126,23 +126,19 @@ def early(error: ClientError, headers: dict[str, str]) -> bytes:
     lines = [b"HTTP/1.1 %d %s" % (error.status, RESPONSES.get(error.status, b"Unknown"))]
     fixed = {"Content-Type": JSON, "Content-Length": str(len(answer.body)), "Connection": "close"}
     for name, value in {**answer.headers, **headers, **fixed}.items():
-        lines.append(f"{name}: {value}".encode("latin-1", "replace"))
+        lines.append(f"{name}: {' '.join(value.split())}".encode())
     return b"\r\n".join([*lines, b"", answer.body])
 
 
 def _is_known(request: Request, tag: str) -> bool:
     """Whether the client has this entity already (If-None-Match, compared weakly)."""
-    for line in request.requestHeaders.getRawHeaders("If-None-Match", ()):
-        for known in line.split(","):
-            if known.strip() == "*" or known.strip().removeprefix("W/") == tag.removeprefix("W/"):
-                return True
-    return False
+    known = [one.strip().removeprefix("W/") for one in header(request, "If-None-Match").split(",")]
+    return "*" in known or tag.removeprefix("W/") in known
 
 
 def _challenges(request: Request) -> list[bytes]:
     challenges = [b'Bearer realm="%s"' % REALM.encode()]
-    agent = request.requestHeaders.getRawHeaders("User-Agent", [""])[0]
-    is_script = request.requestHeaders.hasHeader("X-Requested-With")
-    if not agent.startswith("Mozilla/") and not is_script:
+    is_browser = header(request, "User-Agent").startswith("Mozilla/")
+    if not is_browser and not header(request, "X-Requested-With"):
         challenges.append(b'Basic realm="%s", charset="UTF-8"' % REALM.encode())
     return challenges

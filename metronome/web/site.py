@@ -36,7 +36,8 @@ class Site(HTTPFactory):
         self._web = web
         self._router = Router(found())
         self._most = connections
-        self._held = 0
+        self.held = 0
+        """Bytes of bodies that are held now, all connections together."""
         self._date = (0, b"")
         self._channels: set[Channel] = set()
         self._retired: Deferred[None] | None = None
@@ -76,14 +77,14 @@ class Site(HTTPFactory):
 
     def room(self, number: int) -> bool:
         """Whether so many more bytes of bodies may be held; they are held then."""
-        if self._held + number > HTTP_BODIES_BYTES:
+        if self.held + number > HTTP_BODIES_BYTES:
             return False
-        self._held += number
+        self.held += number
         return True
 
     def free(self, number: int) -> None:
         """So many bytes of bodies are held no longer."""
-        self._held -= number
+        self.held -= number
 
     def startFactory(self) -> None:
         """Nothing to start: there is no access log, the counters tell what is asked."""

@@ -125,9 +125,7 @@ def _take(web: Web, asked: Asked, desk: Desk) -> Answer | Deferred[Answer]:
     reasons = {item.reason for item in refused}
     if batch.reason or (not batch.ticks and len(reasons) == 1 and reasons <= _FOR_ALL):
         return _refusal(desk, refused)
-    streams = _by_stream(batch).items()
-    done = gatherResults([_journal(web, desk, *each) for each in streams], consumeErrors=True)
-    answer = done.addCallback(lambda duplicates: _verdict(asked, desk, batch, set().union(*duplicates)))
+    answer = _journal(web, desk, batch).addCallback(lambda found: _verdict(asked, desk, batch, found))
     return answer.addErrback(lambda failure: _failure(desk, failure, len(refused)))
 
 
@@ -141,15 +139,18 @@ def _read(asked: Asked, desk: Desk, context: Context) -> TickBatch:
     return tick.parse(body, asked.header("Content-Type"), context, desk.admit, query)
 
 
-def _by_stream(batch: TickBatch) -> dict[str, list[Tick]]:
+def _journal(web: Web, desk: Desk, batch: TickBatch) -> Deferred[set[int]]:
+    """Hand the ticks in; fires with the items that were duplicates once all are synced."""
     streams = defaultdict(list)
     for one in batch.ticks:
         streams[one.stream].append(one)
-    return streams
+    if len(streams) == 1:
+        return _journal_one(web, desk, *streams.popitem())
+    each = [_journal_one(web, desk, stream, ticks) for stream, ticks in streams.items()]
+    return gatherResults(each, consumeErrors=True).addCallback(lambda found: set().union(*found))
 
 
-def _journal(web: Web, desk: Desk, stream: str, ticks: list[Tick]) -> Deferred[set[int]]:
-    """Hand the ticks of one stream in; fires with the items that were duplicates."""
+def _journal_one(web: Web, desk: Desk, stream: str, ticks: list[Tick]) -> Deferred[set[int]]:
     events = [(one.item, one.event) for one in ticks if one.event is not None]
     rows = [(one.item, TickRow(row, eid)) for one in ticks for row, eid in one.rows]
     taken = web.gateway.intake.ticks(

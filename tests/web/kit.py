@@ -19,6 +19,7 @@ from metronome.gateway.exposition import Exposition
 from metronome.gateway.gateway import Gateway
 from metronome.gateway.streams import Streams
 from metronome.journal.memory_disk import MemoryDisk
+from metronome.limits import HTTP_CONNECTIONS
 from metronome.store.interface import Store
 from metronome.web.endpoint import Web
 from metronome.web.page import read_files
@@ -87,7 +88,13 @@ class Connection:
 class WebKit(Kit):
     """The parts of one run and its site."""
 
-    def __init__(self, disk: MemoryDisk | None = None, store: Store | None = None, **web: Any):
+    def __init__(
+        self,
+        disk: MemoryDisk | None = None,
+        store: Store | None = None,
+        connections: int = HTTP_CONNECTIONS,
+        **web: Any,
+    ):
         super().__init__(disk, store)
         self.folder = tempfile.TemporaryDirectory()
         secrets = count(1)
@@ -110,7 +117,7 @@ class WebKit(Kit):
             clock=self.clock,
             period=PERIOD,
         )
-        self.site = Site(Web(self.gateway, files=read_files(), **web))
+        self.site = Site(Web(self.gateway, files=read_files(), **web), connections)
 
     def close(self) -> None:
         self.folder.cleanup()
