@@ -54,6 +54,8 @@ PATHS_KEPT: Final = 100_000
 """Graphite paths remembered so that they are not written anew at every flush: about 40 MB."""
 POINTS_KEPT: Final = 1 << 20
 """Points with a time of their own that a table holds at most, should nobody take them out: 32 MB."""
+FRAMES_KEPT: Final = 200_000
+"""Line frames (all but the values) that the pure kernel remembers: about 80 MB."""
 EVENTS_WAITING: Final = 10_000
 EVENT_BYTES_WAITING: Final = 8 << 20
 """DogStatsD events and checks that a table holds until they are taken out."""
@@ -86,6 +88,8 @@ FLUSH_WAIT_BYTES: Final = 64 << 20
 """Flushed parts held in memory while the journal refuses; beyond that the oldest are shed."""
 POINTS_WAITING: Final = 200_000
 """Points with their own time (Graphite) held before they are journalled at once."""
+CHECKPOINT_INTERVAL: Final = 1.0
+"""Seconds between checkpoints of the open period: what a kill -9 may cost of statsd samples."""
 POINTS_INTERVAL: Final = 1.0
 """Longest that such points wait for the journal otherwise."""
 ROWS_PER_RECORD: Final = 8192

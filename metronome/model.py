@@ -185,12 +185,15 @@ class Parts(NamedTuple):
     """Columns of one stream: the content of one journal record.
 
     ``ids`` are ``(received ms, eid)`` of the ticks among its rows that carry a
-    deduplication id; a store remembers them for its ``recent_ids``.
+    deduplication id; a store remembers them for its ``recent_ids``.  ``flush`` is the start
+    (ms) of the period whose flush it belongs to, so that a restart can tell what of a period
+    was journalled; -1 for points that came by themselves.
     """
 
     stream: str
     columns: Columns
     ids: tuple[tuple[int, str], ...] = ()
+    flush: int = -1
 
 
 class Event(TypedDict, total=False):

@@ -71,6 +71,16 @@ class Flusher:
         telemetry.gauge("metronome_flush_seconds", lambda: self._held)
         telemetry.gauge("metronome_flush_waiting_bytes", lambda: self._waiting_bytes)
 
+    @property
+    def open_period(self) -> int:
+        """Start of the period that is being folded, ms."""
+        return round(self._begun * 1000)
+
+    @property
+    def period(self) -> float:
+        """Length of a period in seconds."""
+        return self._period
+
     def start(self) -> None:
         """Begin the first period at the last aligned instant."""
         now = self._clock.seconds()
@@ -95,9 +105,9 @@ class Flusher:
         A period that is not complete gets no mark: the next run adds its part and ends it.
         """
         began = self._clock.seconds()
-        start = round(self._begun * 1000)
+        start = self.open_period
         for stream, table in list(self._intake.tables.items()):
-            self._put_columns(stream, table.flush(start, self._period))
+            self._put_columns(stream, table.flush(start, self._period), start)
             if complete:
                 flushed = records.encode_flushed(Flushed(stream, start, self._period))
                 self._put(_Waiting(records.KIND_FLUSHED, [flushed], stream, 0, []))
@@ -126,11 +136,11 @@ class Flusher:
         self._calls[1] = self._clock.callLater(POINTS_INTERVAL, self._on_points)
         self.flush_points()
 
-    def _put_columns(self, stream: str, columns: Columns) -> None:
+    def _put_columns(self, stream: str, columns: Columns, flush: int = -1) -> None:
         for piece in records.split(columns):
             samples = int(piece.counts.sum())
             self._ledger.taken(stream, samples)
-            payload = records.encode_parts(stream, piece)
+            payload = records.encode_parts(stream, piece, flush=flush)
             self._put(_Waiting(records.KIND_PARTS, [payload], stream, samples, []))
 
     def _put(self, waiting: _Waiting) -> None:

@@ -4,7 +4,7 @@ A record of parts is laid out so that reading it copies nothing::
 
     u32 length of the header | header, JSON | arrays
 
-The header is ``{"stream", "rows", "lengths", "ids"}``; the arrays follow in the order of
+The header is ``{"stream", "rows", "lengths", "ids", "flush"}``; the arrays follow in the order of
 ``Columns``' fields, a ragged one as ends and then flat, ``lengths`` counting the elements
 of each.  All numbers are little-endian; header and arrays each begin on a multiple of 8
 bytes, with zeros between.  The other kinds of record are plain JSON.
@@ -157,8 +157,10 @@ def _bytes_before(columns: Columns) -> npt.NDArray[np.int64]:
     return weight
 
 
-def encode_parts(stream: str, columns: Columns, ids: Sequence[tuple[int, str]] = ()) -> bytes:
-    """Write columns, and the deduplication ids of its rows, as the payload of a ``KIND_PARTS`` record."""
+def encode_parts(
+    stream: str, columns: Columns, ids: Sequence[tuple[int, str]] = (), flush: int = -1
+) -> bytes:
+    """Write columns, and what ``model.Parts`` says of them, as the payload of a ``KIND_PARTS`` record."""
     arrays: list[npt.NDArray[Any]] = []
     for name, dtype in DTYPES.items():
         value = getattr(columns, name)
@@ -168,7 +170,9 @@ def encode_parts(stream: str, columns: Columns, ids: Sequence[tuple[int, str]] =
         else:
             arrays.append(np.ascontiguousarray(value, dtype))
     lengths = [len(array) for array in arrays]
-    header = orjson.dumps({"stream": stream, "rows": len(columns), "lengths": lengths, "ids": ids})
+    header = orjson.dumps(
+        {"stream": stream, "rows": len(columns), "lengths": lengths, "ids": ids, "flush": flush}
+    )
     pieces: list[bytes] = [len(header).to_bytes(4, "little"), header, _padding(4 + len(header))]
     for array in arrays:
         pieces.append(array.tobytes())
@@ -194,7 +198,7 @@ def encode_tallies(tallies: list[Tally]) -> bytes:
 def encode(content: Parts | Events | Flushed | list[Tally]) -> tuple[int, bytes]:
     """Write any content as the kind and payload of its record."""
     if isinstance(content, Parts):
-        return KIND_PARTS, encode_parts(content.stream, content.columns, content.ids)
+        return KIND_PARTS, encode_parts(*content)
     if isinstance(content, Events):
         return KIND_EVENTS, encode_events(content)
     if isinstance(content, Flushed):
@@ -232,6 +236,7 @@ def _decode_parts(payload: bytes) -> Parts:
         stream, rows = _text(header["stream"]), _typed(header["rows"], int)
         lengths = [_typed(length, int) for length in _typed(header["lengths"], list)]
         ids = tuple((_typed(received, int), _text(eid)) for received, eid in _items(header["ids"], list))
+        flush = _typed(header["flush"], int)
     except (TypeError, KeyError) as error:
         raise ValueError(f"the header has the wrong shape: {error}") from error
     if len(lengths) != len(DTYPES) + len(_RAGGED) or min(*lengths, rows) < 0 or max(lengths) > len(payload):
@@ -250,7 +255,7 @@ def _decode_parts(payload: bytes) -> Parts:
         raise ValueError(f"the record has {len(payload)} bytes, its header says {offset}")
     columns = Columns(**values)
     _check(columns, rows)
-    return Parts(stream, columns, ids)
+    return Parts(stream, columns, ids, flush)
 
 
 def _array(payload: bytes, dtype: str, length: int, offset: int) -> tuple[npt.NDArray[Any], int]:
