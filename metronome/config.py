@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 from metronome import values
 from metronome.addresses import Address
 from metronome.errors import ConfigError
+from metronome.fold.statsd import Naming
 from metronome.kernel.interface import Dialect
 from metronome.options import KEYS, Key
 from metronome.store.interface import Retention
@@ -28,21 +29,6 @@ from metronome.store.interface import Retention
 OTHER_VARIABLES: Final = ("METRONOME_PURE", "METRONOME_REQUIRE_LIVE", "METRONOME_REQUIRE_NATIVE")
 """Variables that are no settings: the pure kernel; live tests and the native kernel's tests that
 must not be left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """How statsd's series are named in Graphite; statsd's own configuration keys."""
-
-    legacy_namespace: bool
-    global_prefix: str
-    global_suffix: str
-    prefix_counter: str
-    prefix_timer: str
-    prefix_gauge: str
-    prefix_set: str
-    percent_threshold: tuple[float, ...]
-    delete_idle: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +51,6 @@ class Limits:
     idle: float
     http_connections: int
     http_idle: float
-    body: int
 
 
 class Setting(NamedTuple):
@@ -90,7 +75,9 @@ class Config:
     graphite_out: tuple[Address, ...]
     mapping: Path | None
     dialect: Dialect
-    names: Names
+    naming: Naming
+    delete_idle: bool
+    """Send nothing to Graphite for a series that got nothing."""
     prometheus: Prometheus
     retention: Retention
     limits: Limits
@@ -235,7 +222,8 @@ def _config(read: dict[str, Any], settings: tuple[Setting, ...], warnings: tuple
     return Config(
         **top,
         dialect=_dialect(tables["dialect"]),
-        names=Names(**tables["names"]),
+        naming=_naming(tables["names"]),
+        delete_idle=tables["names"]["delete_idle"],
         prometheus=Prometheus(**tables["prometheus"]),
         retention=_retention(tables["retention"]),
         limits=Limits(**tables["limits"]),
@@ -251,6 +239,17 @@ def _dialect(table: dict[str, Any]) -> Dialect:
         gauge_delta=table["gauge_sign"] == "delta",
         container_labels=table["container_labels"],
         **{**off, **styles},
+    )
+
+
+def _naming(table: dict[str, Any]) -> Naming:
+    """statsd's own words for these keys are not always the ones of ``fold/statsd.py``."""
+    same = {field.name: table[field.name] for field in fields(Naming) if field.name in table}
+    return Naming(
+        legacy=table["legacy_namespace"],
+        thresholds=table["percent_threshold"],
+        calculated=table["timer_stats"],
+        **same,
     )
 
 

@@ -110,6 +110,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("names.legacy-namespace", False, values.flag, "stats.NAME and stats_counts.NAME, as old statsd"),
     Key("names.global-prefix", "stats", values.text, "first element of statsd's names in Graphite"),
     Key("names.global-suffix", "", values.text, "last element of statsd's names in Graphite"),
+    Key("names.prefix-stats", "statsd", values.text, "second element of the names of statsd's own numbers"),
     Key("names.prefix-counter", "counters", values.text, "second element of counters' names"),
     Key("names.prefix-timer", "timers", values.text, "second element of timers' names"),
     Key("names.prefix-gauge", "gauges", values.text, "second element of gauges' names"),
@@ -121,6 +122,22 @@ KEYS: Final[tuple[Key, ...]] = (
         "upper_NN, mean_NN ... of timers; negative for the top NN percent",
         many=True,
     ),
+    Key(
+        "names.timer-stats",
+        (),
+        values.text,
+        "the only numbers of timers that are sent, such as mean or upper_90; none means all",
+        many=True,
+    ),
+    Key(
+        "names.histogram",
+        (),
+        values.histogram,
+        "TEXT:LIMIT:LIMIT...: bins of timers with TEXT in their name; inf takes the rest",
+        many=True,
+    ),
+    Key("names.flush-counts", True, values.flag, "send counters' counts as well as their rates"),
+    Key("names.sanitize", True, values.flag, "clean labels in Graphite's tags as statsd cleans names"),
     Key("names.delete-idle", False, values.flag, "send nothing for idle series, instead of 0 or the last"),
     # --- [prometheus] --------------------------------------------------------------------
     Key("prometheus.public", False, values.flag, "/metrics needs no token"),
@@ -163,7 +180,6 @@ KEYS: Final[tuple[Key, ...]] = (
         "connections of the HTTP server",
     ),
     Key("limits.http-idle", limits.HTTP_IDLE, values.span(1), "silence after which they are closed"),
-    Key("limits.body", limits.BODY_BYTES, values.size(1024), "bytes of a request's body"),
 )
 """Every setting, in the order in which it is documented and printed."""
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from metronome import addresses
 from metronome.addresses import Address
+from metronome.fold.statsd import HistogramRule
 from metronome.store.interface import Rung
 
 Reader = Callable[[object], object]
@@ -160,6 +161,18 @@ def store_url(raw: object) -> str:
     if not colon or scheme not in ("memory", "duckdb") or (scheme == "memory" and rest):
         raise ValueError("there is no such store; duckdb: or duckdb:PATH or memory: would be right")
     return url
+
+
+def histogram(raw: object) -> HistogramRule:
+    """Bins of timers: ``TEXT:10:100:inf``; ascending upper limits for names with TEXT in them."""
+    match, *limits = text(raw).split(":")
+    try:
+        bins = tuple(float(limit) for limit in limits)
+    except ValueError:
+        bins = ()
+    if not bins or any(lower >= upper for lower, upper in pairwise(bins)) or math.isnan(sum(bins)):
+        raise ValueError("it has no ascending limits; http:10:100:inf would be right")
+    return HistogramRule(match, bins)
 
 
 def rung(raw: object) -> Rung:

@@ -10,6 +10,7 @@ import pytest
 from metronome.addresses import Address
 from metronome.config import describe, dialect_of, load
 from metronome.errors import ConfigError
+from metronome.fold.statsd import HistogramRule, Naming
 from metronome.store.interface import Retention
 
 
@@ -139,7 +140,27 @@ def test_the_printed_configuration_gives_the_same(toml) -> None:
     assert second.statsd == first.statsd
     assert second.graphite == ()
     assert second.flush_interval == 5
-    assert (second.names, second.limits, second.retention) == (first.names, first.limits, first.retention)
+    assert (second.naming, second.limits) == (first.naming, first.limits)
+    assert second.retention == first.retention
+
+
+def test_statsd_names_are_set_by_statsd_keys(toml) -> None:
+    """Each key of [names] reaches the naming of the converter; the defaults are its own."""
+    assert load({}, {}).naming == Naming()
+    file = toml(
+        "[names]\nlegacy-namespace = true\nprefix-timer = 't'\npercent-threshold = [50, -10]\n"
+        "timer-stats = ['mean']\nhistogram = ['http:10:inf']\nflush-counts = false\ndelete-idle = true\n"
+    )
+    config = load({"config": file}, {})
+    assert config.delete_idle
+    assert config.naming == Naming(
+        legacy=True,
+        prefix_timer="t",
+        thresholds=(50.0, -10.0),
+        calculated=("mean",),
+        histogram=(HistogramRule("http", (10.0, float("inf"))),),
+        flush_counts=False,
+    )
 
 
 def test_an_address_may_say_how_it_reads_signed_gauges() -> None:

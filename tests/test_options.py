@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from metronome.config import Config, Limits, Names, Prometheus
+from metronome.config import Config, Limits, Prometheus
 from metronome.options import KEYS, Key
 
 
@@ -27,7 +27,7 @@ def test_every_setting_explains_itself_and_has_a_good_default(key: Key) -> None:
 
 def test_every_setting_has_its_field() -> None:
     """Each key ends in an attribute of the configuration, and none is left without a key."""
-    for table, part in [("names", Names), ("prometheus", Prometheus), ("limits", Limits)]:
+    for table, part in [("prometheus", Prometheus), ("limits", Limits)]:
         fields = [key.field for key in KEYS if key.name.startswith(table + ".")]
         assert tuple(fields) == part.__slots__
     top = {key.field for key in KEYS if key.option}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from metronome import values
+from metronome.fold.statsd import HistogramRule
 from metronome.store.interface import LADDER, Rung
 
 
@@ -33,6 +34,7 @@ from metronome.store.interface import LADDER, Rung
         (values.choice("a", "b"), "b", "b"),
         (values.store_url, "duckdb:/a/b.db", "duckdb:/a/b.db"),
         (values.store_url, "memory:", "memory:"),
+        (values.histogram, "a:1:2.5:inf", HistogramRule("a", (1.0, 2.5, float("inf")))),
         (values.rung, "60s:30d", Rung(60, 30 * 86400)),
         (values.rung, "1m:1y", Rung(60, 365 * 86400)),
     ],
@@ -67,6 +69,9 @@ def test_a_good_value_is_read(reader: values.Reader, raw: object, expected: obje
         (values.choice("a", "b"), ["a"], "a or b would be right"),
         (values.store_url, "postgres://x", "duckdb: or duckdb:PATH or memory:"),
         (values.store_url, "memory:x", "there is no such store"),
+        (values.histogram, "a", "http:10:100:inf would be right"),
+        (values.histogram, "a:5:5", "no ascending limits"),
+        (values.histogram, "a:nan", "no ascending limits"),
         (values.rung, "60", "60s:30d would be right"),
         (values.rung, "1d:1h", "keeps less than one step"),
     ],
