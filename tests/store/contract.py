@@ -389,7 +389,7 @@ class FoldingContract(StoreCase):
     def test_gauges_of_one_time_go_by_gateway_then_position_then_place(self) -> None:
         """Ties: the greater gateway id, then the later record, then the later row."""
         self.write("g2", parts(gauge("a", 0, 1), gauge("b", 0, 1), gauge("c", 0, 1), gauge("c", 0, 2)))
-        self.write("g10", parts(gauge("a", 0, 3), gauge("b", 0, 3)))
+        self.write("g10", parts(gauge("b", 0, 3), gauge("a", 0, 3)))
         self.write("g2", parts(gauge("b", 0, 9)), begin=RECORD)
         latest = {group.name: group.n.tolist() for group in self.fetch(by=None)}
         assert latest == {"a": [1.0], "b": [9.0], "c": [2.0]}

@@ -21,11 +21,12 @@ HOUR = 3_600_000
 RETENTION = Retention((Rung(10, 7200), Rung(60, 6 * 3600), Rung(600, 200 * 3600)), 100 * 3600)
 LADDER_TIMES = [2 * HOUR, 6 * HOUR, 14 * HOUR, 130 * HOUR, 203 * HOUR]
 
-times = st.integers(0, 30).map(lambda step: step * 7000) | st.integers(0, 4 * HOUR)
+times = st.sampled_from([0, 1, 7000, 10_000, 61_000]) | st.integers(0, 4 * HOUR)
 # Sums of these are exact, so that the order of adding cannot show.
 values = st.integers(-4096, 4096).map(lambda number: number / 8)
-labels = st.dictionaries(st.sampled_from(["a", "b.c", "ü"]), st.sampled_from(["", "x", "y/z", "[1]", "ß"]))
-names = st.sampled_from(["n", "n.m", "o*", "ünï"])
+# Few series, so that parts meet.
+labels = st.sampled_from([{}, {"a": "x"}, {"a": "y/z", "b.c": "[1]"}, {"b.c": "", "ü": "ß"}])
+names = st.sampled_from(["n", "n", "n.m", "o*", "ünï"])
 words = st.sets(st.sampled_from("abcdefg"), min_size=1)
 samples = st.lists(values, min_size=1, max_size=5)
 
@@ -136,7 +137,7 @@ def ask(store: Store, question: tuple[Selection, int, tuple[str, ...] | None]) -
 
 
 @settings(max_examples=settings().max_examples // 3)
-@given(st.lists(steps, min_size=1, max_size=7), st.lists(questions, min_size=1, max_size=4))
+@given(st.lists(steps, min_size=1, max_size=12), st.lists(questions, min_size=1, max_size=2))
 def test_duckdb_answers_as_memory(script: list[Any], asked: list[Any]) -> None:
     """Any script leaves both stores with the same answers to any question."""
     oracle = open_store("memory:")
@@ -144,7 +145,7 @@ def test_duckdb_answers_as_memory(script: list[Any], asked: list[Any]) -> None:
     finish(store.start())
     try:
         assert apply(store, script) == apply(oracle, script)
-        for question in asked:
+        for question in [(Selection("main", "*"), 0, None), (Selection("main", "*"), 60_000, ()), *asked]:
             assert ask(store, question) == ask(oracle, question)
     finally:
         finish(store.stop())
