@@ -16,13 +16,14 @@ from libc.string cimport memcpy, memset
 from metronome import limits
 from metronome.kernel.cells import LN_GAMMA
 from metronome.kernel.interface import Reject, Sample
+from metronome.kernel.naming import clean
 from metronome.model import KIND_CODES, Columns, Ragged, parse_key
 
 cdef extern from "kernel.h" nogil:
     enum:
-        WHY_OK, WHY_MALFORMED_LINE, WHY_BAD_NAME, WHY_BAD_VALUE, WHY_NOT_FINITE, WHY_BAD_TYPE, WHY_BAD_RATE, WHY_BAD_TIME
-        WHY_BAD_LABEL, WHY_TOO_MANY_LABELS, WHY_MIXED_TAG_STYLES, WHY_TRUNCATED, WHY_BAD_EVENT, WHY_MAPPING_DROP
-        WHY_TOO_MANY_SERIES, WHY_MEMORY, REASONS
+        WHY_OK, WHY_MALFORMED_LINE, WHY_BAD_NAME, WHY_BAD_VALUE, WHY_NOT_FINITE, WHY_BAD_TYPE, WHY_BAD_RATE
+        WHY_BAD_TIME, WHY_BAD_LABEL, WHY_TOO_MANY_LABELS, WHY_MIXED_TAG_STYLES, WHY_TRUNCATED, WHY_BAD_EVENT
+        WHY_MAPPING_DROP, WHY_TOO_MANY_SERIES, WHY_MEMORY, REASONS
         COUNTER, GAUGE, TIMER, SET
         D_GAUGE_DELTA, D_DOGSTATSD, D_INFLUX, D_LIBRATO, D_SIGNALFX, D_GRAPHITE, D_CONTAINER
         NAME_BYTES, LABEL_VALUE_BYTES, LABELS_PER_SERIES, NUMBER_BYTES, EXCERPT_BYTES, REJECTS_KEPT
@@ -181,9 +182,9 @@ if mt_number_start() < 0:
     raise MemoryError
 
 
-def hash64(const uint8_t[::1] data not None):
+def hash64(bytes data not None):
     """FNV-1a over the bytes, finished with MurmurHash3's 64-bit mixer."""
-    return mt_hash64(&data[0] if len(data) else NULL, len(data))
+    return mt_hash64(<const char *>data, len(data))
 
 
 cdef int _flags(object dialect):
@@ -217,7 +218,7 @@ cdef int _map(void *context, const char *name, size_t n, int kind, buffer *out) 
     for pair in found[1]:
         texts.extend(pair)
     data = "\0".join([text.replace("\0", "\ufffd") for text in texts]).encode()
-    if mt_reserve(out, len(data)) < 0:
+    if mt_reserve(out, len(data) + 1) < 0:
         return 0
     memcpy(out.p, <const char *>data, len(data))
     out.n = len(data)
@@ -428,7 +429,8 @@ cdef object _new_columns(const flush_sizes *sizes, flush_arrays *a):
     return Columns(
         Ragged(ends[0], keys), ids, kinds, times, floats[0], counts, *floats[1:],
         Ragged(ends[1], samples), Ragged(ends[1] if sizes.weighted else np.empty(0, np.uint32), weights),
-        Ragged(ends[2], bins), Ragged(ends[2], bin_counts), Ragged(ends[3], hashes), Ragged(ends[4], registers),
+        Ragged(ends[2], bins), Ragged(ends[2], bin_counts),
+        Ragged(ends[3], hashes), Ragged(ends[4], registers),
     )
 
 
@@ -479,7 +481,7 @@ cdef int _add_samples(list samples, scratch *s, slice text, int flags) except -1
         for i in range(s.groups[g].count):
             one = &s.items[s.groups[g].first + i]
             if s.groups[g].kind == SET:
-                value = (<bytes>one.member.p[: one.member.n]).decode("utf-8", "replace").replace("\0", "\ufffd")
+                value = clean(<bytes>one.member.p[: one.member.n])
             else:
                 value = one.value
             found.append(Sample(

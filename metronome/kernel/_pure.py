@@ -32,6 +32,7 @@ from metronome.limits import (
     EVENT_BYTES_WAITING,
     EVENTS_WAITING,
     EXCERPT_BYTES,
+    FRAMES_KEPT,
     POINTS_KEPT,
     REJECTS_KEPT,
     SERIES_PER_STREAM,
@@ -51,12 +52,17 @@ def _lines(block: bytes) -> list[bytes]:
     return [line for line in lines if line]
 
 
+_Known = tuple[Cell, Kind, float]
+"""The cell, kind and rate that all lines with the same frame have."""
+
+
 class _Cache(dict[tuple[Naming | bytes, int], Cell | None]):
     """Raw names of one dialect to cells; None for a name that the mapper does not want."""
 
     def __init__(self) -> None:
-        self.plain: dict[bytes, Cell] = {}
-        """Untagged counters by their bare name: the most common line."""
+        self.frames: dict[tuple[bytes, bytes], _Known] = {}
+        """What stands before and behind the values of a line with one group and no time of
+        its own.  Nearly every line is one of these, and there are few frames."""
 
 
 class Table:
@@ -91,10 +97,20 @@ class Table:
     def feed_statsd(self, block: bytes, dialect: Dialect) -> int:
         """Parse a datagram or whole lines, fold the samples; the number folded."""
         self._counts["bytes"] += len(block)
+        return self._feed_lines(_lines(block), dialect)
+
+    def _feed_lines(self, lines: list[bytes], dialect: Dialect) -> int:
         cache = self._cache(dialect, "statsd")
-        lines = _lines(block)
         self._counts["lines"] += len(lines)
-        folded = sum(self._feed_line(line, dialect, cache) for line in lines)
+        folded = 0
+        for line in lines:
+            name, _, rest = line.partition(b":")
+            values, _, tail = rest.partition(b"|")
+            known = cache.frames.get((name, tail))
+            if known is None:
+                folded += self._feed_line(line, (name, tail), dialect, cache)
+            else:
+                folded += self._feed_known(line, values, known, dialect)
         self._counts["samples"] += folded
         return folded
 
@@ -132,6 +148,7 @@ class Table:
     def drain(self, fd: int, budget: int, dialect: Dialect) -> int:
         """Receive, parse and fold datagrams until none is waiting or ``budget`` were read."""
         number = 0
+        lines: list[bytes] = []
         for data, truncated, drops in receive(fd, budget):
             number += 1
             if drops is not None:
@@ -140,9 +157,13 @@ class Table:
                 self._drops[fd] = drops
             if truncated:
                 whole = data.rfind(b"\n") + 1
+                self._feed_lines(lines, dialect)
+                lines = []
                 self._reject("truncated", data[whole:])
                 data = data[:whole]
-            self.feed_statsd(data, dialect)
+            self._counts["bytes"] += len(data)
+            lines += _lines(data)
+        self._feed_lines(lines, dialect)
         self._counts["datagrams"] += number
         return number
 
@@ -218,16 +239,7 @@ class Table:
 
     # --- lines ----------------------------------------------------------------------------
 
-    def _feed_line(self, line: bytes, dialect: Dialect, cache: _Cache) -> int:
-        name, _, rest = line.partition(b":")
-        value, _, kind = rest.partition(b"|")
-        if kind == b"c" and len(value) <= _PLAIN_DIGITS and value.isdigit():
-            cell = cache.plain.get(name)
-            if cell is not None:
-                cell.add(float(value), 1.0)
-                cell.used = self._flushes + 1
-                self._folded += 1
-                return 1
+    def _feed_line(self, line: bytes, frame: tuple[bytes, bytes], dialect: Dialect, cache: _Cache) -> int:
         if statsd_grammar.is_event(line):
             self._take_event(line)
             return 0
@@ -239,11 +251,29 @@ class Table:
         if isinstance(cells, str):
             self._reject(cells, line)
             return 0
+        if len(cells) == 1 and read.time is None and read.groups[0].items:
+            if len(cache.frames) == FRAMES_KEPT:
+                cache.frames.clear()
+            cache.frames[frame] = (cells[0], read.groups[0].kind, read.groups[0].rate)
         return sum(
             self._fold(cell, item, group.rate, read.time)
             for cell, group in zip(cells, read.groups, strict=True)
             for item in group.items
         )
+
+    def _feed_known(self, line: bytes, values: bytes, known: _Known, dialect: Dialect) -> int:
+        """Fold a line whose name, type and fields were met before."""
+        cell, kind, rate = known
+        if kind == Kind.COUNTER and len(values) <= _PLAIN_DIGITS and values.isdigit():
+            cell.add(float(values), rate)
+            cell.used = self._flushes + 1
+            self._folded += 1
+            return 1
+        items = statsd_grammar.read_items(values, kind, rate, dialect.gauge_delta)
+        if isinstance(items, str):
+            self._reject(items, line)
+            return 0
+        return sum([self._fold(cell, item, rate, None) for item in items])
 
     def _cells_of(self, line: statsd_grammar.Line, dialect: Dialect, cache: _Cache) -> list[Cell] | str:
         """A cell for each group; only those with samples get one of their own."""
@@ -319,8 +349,6 @@ class Table:
         cell = self._cell_of(named, kind)
         if isinstance(cell, Cell):
             cache[raw] = cell
-            if kind == Kind.COUNTER and naming == Naming(naming.name, None, ()):
-                cache.plain[naming.name] = cell
         return cell
 
     def _graphite_cell(self, path: bytes, dialect: Dialect, cache: _Cache) -> Cell | str:

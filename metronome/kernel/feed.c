@@ -77,7 +77,8 @@ static inline int same_bytes(const char *a, const char *b, size_t n)
 }
 
 /* The series of a raw name; 0 where it is not known. */
-static inline int find_raw(const table *t, uint64_t hash, slice name, slice tags, uint16_t flavour, uint32_t *found)
+static inline int find_raw(const table *t, uint64_t hash, slice name, slice tags, uint16_t flavour,
+                           uint32_t *found)
 {
     uint32_t half = (uint32_t)(hash >> 32), at = half & t->raw_mask;
     uint64_t slot;
@@ -213,10 +214,11 @@ static uint64_t fold_item(table *t, const group *g, const item *i)
 {
     const line *l = &t->scratch.line;
     series *s = &t->series[g->series];
-    if (l->timed && g->kind == GAUGE)
-        return (uint64_t)mt_keep_point(t, g->series, (int64_t)rint(l->time * 1000), i->value, 1);
-    if (l->timed && g->kind == COUNTER)
-        return (uint64_t)mt_keep_point(t, g->series, (int64_t)rint(l->time * 1000), i->value / g->rate, 1 / g->rate);
+    if (l->timed && (g->kind == GAUGE || g->kind == COUNTER)) {
+        double rate = g->kind == GAUGE ? 1 : g->rate;
+        int64_t time_ms = (int64_t)rint(l->time * 1000);
+        return (uint64_t)mt_keep_point(t, g->series, time_ms, i->value / rate, 1 / rate);
+    }
     if (mt_fold(t, s, i, g->rate) < 0) {
         t->failed = 1;
         return 0;

@@ -80,7 +80,7 @@ static int take_tags(scratch *s, slice section)
     }
     if (tags->p != s->tags.p) {
         s->tags.n = 0;
-        if (mt_reserve(&s->tags, tags->n) < 0)
+        if (mt_reserve(&s->tags, tags->n + 1) < 0)
             return WHY_MEMORY;
         memcpy(s->tags.p, tags->p, tags->n);
         s->tags.n = tags->n;

@@ -145,7 +145,7 @@ def read_line(line: bytes, dialect: Dialect) -> Line | str:
         time = seconds
     groups = []
     for values, kind, rate in raw:
-        items = _read_items(values, kind, rate, dialect.gauge_delta and time is None)
+        items = read_items(values, kind, rate, dialect.gauge_delta and time is None)
         if isinstance(items, str):
             return items
         groups.append(Group(kind, rate, items))
@@ -195,7 +195,8 @@ def read_rate(text: bytes) -> float:
     return rate
 
 
-def _read_items(values: bytes, kind: Kind, rate: float, deltas: bool) -> list[Item] | str:
+def read_items(values: bytes, kind: Kind, rate: float, deltas: bool) -> list[Item] | str:
+    """The values of a group, or why one of them is none."""
     if kind == Kind.SET:
         return [Item(values, False)] if values else []
     items = []
