@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from metronome import __version__, options, values
+from metronome import __version__, options, store, values
 from metronome.config import Config, describe, load
 from metronome.errors import ClientError, ConfigError
 from metronome.fold import mapping
@@ -53,6 +53,7 @@ def check_config(config: Config) -> None:
     """Print what the settings resolve to, and check what they point at.  ``ConfigError``."""
     for warning in config.warnings:
         print(f"metronome: {warning}", file=sys.stderr)
+    store.check_url(config.store)
     if config.mapping is not None:
         mapping.load(_text(config.mapping))
     print(describe(config), end="")

@@ -95,7 +95,8 @@ def test_check_config_says_yes_or_no(run, tmp_path: Path) -> None:
     assert run("run", "--check-config")[0] == 0
     rules = tmp_path / "rules.yml"
     rules.write_text("mappings: 5\n")
-    for arguments in (["--http", "x"], ["--config", str(tmp_path / "none")], ["--mapping", str(rules)]):
+    none = str(tmp_path / "none")
+    for arguments in (["--http", "x"], ["--config", none], ["--mapping", str(rules)], ["--store", "x:"]):
         status, out, err = run("check-config", *arguments)
         assert (status, out) == (1, [])
         assert err.startswith("metronome: ")

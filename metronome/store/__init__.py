@@ -24,13 +24,13 @@ def open_store(url: str, **context: object) -> Store:
 
 def store_of(url: str, modules: Iterable[ModuleType], context: dict[str, object]) -> Store:
     """:func:`open_store` over the given modules."""
-    schemes = schemes_of(modules)
-    scheme, colon, _ = url.partition(":")
-    if not colon or scheme not in schemes:
-        known = ", ".join(f"{name}:" for name in sorted(schemes))
-        raise ConfigError(f"store = {url!r}: a store's URL begins with one of {known}")
-    store: Store = schemes[scheme].open_store(url, **context)
+    store: Store = _module_of(url, modules).open_store(url, **context)
     return store
+
+
+def check_url(url: str) -> None:
+    """``ConfigError`` for a URL of no store; opens nothing."""
+    _module_of(url, _modules())
 
 
 def schemes_of(modules: Iterable[ModuleType]) -> dict[str, ModuleType]:
@@ -45,6 +45,15 @@ def schemes_of(modules: Iterable[ModuleType]) -> dict[str, ModuleType]:
                 )
             schemes[scheme] = module
     return schemes
+
+
+def _module_of(url: str, modules: Iterable[ModuleType]) -> ModuleType:
+    schemes = schemes_of(modules)
+    scheme, colon, _ = url.partition(":")
+    if not colon or scheme not in schemes:
+        known = ", ".join(f"{name}:" for name in sorted(schemes))
+        raise ConfigError(f"store = {url!r}: a store's URL begins with one of {known}")
+    return schemes[scheme]
 
 
 def _modules() -> list[ModuleType]:
