@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from metronome import __version__
 from metronome.addresses import Address
 from metronome.config import Config, dialect_of
-from metronome.fold.statsd import Naming
 from metronome.gateway.books import Books
 from metronome.gateway.consumer import Consumer
 from metronome.gateway.converter import GraphiteOut, graphite_out
@@ -146,24 +145,13 @@ def _retention(default: Retention, own: dict[str, int]) -> Retention:
 def _output(
     config: Config, address: Address, journal: Journal, reactor: IReactor, telemetry: Telemetry
 ) -> GraphiteOut:
-    names = config.names
-    naming = Naming(
-        legacy=names.legacy_namespace,
-        global_prefix=names.global_prefix,
-        global_suffix=names.global_suffix,
-        prefix_counter=names.prefix_counter,
-        prefix_timer=names.prefix_timer,
-        prefix_gauge=names.prefix_gauge,
-        prefix_set=names.prefix_set,
-        thresholds=names.percent_threshold,
-    )
     return graphite_out(
         address.transport,
         address.host,
         address.port,
         stream=MAIN,
-        naming=naming,
-        repeat_idle=not names.delete_idle,
+        naming=config.naming,
+        repeat_idle=not config.delete_idle,
         journal=journal,
         reactor=reactor,
         telemetry=telemetry,
