@@ -49,6 +49,14 @@ GOOD: list[tuple[str, list[Any]]] = [
     ("a:::|g", []),
     ("a:|c", []),
     ("a:|s", []),
+    # blanks around numbers and at the end of a line
+    ("a:   5|c", [sample(C, 5.0)]),
+    ("a:5\t|ms", [sample(T, 5.0)]),
+    ("a: -5 : =7|g", [sample(G, -5.0, delta=True), sample(G, 7.0)]),
+    ("a:5|c ", [sample(C, 5.0)]),
+    ("a:5|c|@0.5 \t", [sample(C, 5.0, 0.5)]),
+    ("a: x |s ", [sample(S, " x ")]),
+    ("a:5|c|T10 ", [sample(C, 5.0, time=10.0)]),
     # groups, as old statsd
     ("a:1|c:2|ms", [sample(C, 1.0), sample(T, 2.0)]),
     ("a:1|c:1|ms:2|s:1|g", [sample(C, 1.0), sample(T, 1.0), sample(S, "2"), sample(G, 1.0)]),
