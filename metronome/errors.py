@@ -64,7 +64,6 @@ REQUEST_REASONS: Final[dict[str, str]] = {
     "bad_request": "a parameter is missing or cannot be used",
     "method_not_allowed": "the resource does not know this method",
     "conflict": "something of this name exists",
-    "length_required": "the body comes without a usable length",
     "timeout": "the request took too long to arrive",
     "overloaded": "the gateway cannot take this now; try again later",
     "store_unavailable": "the store is away; try again later",

@@ -76,12 +76,13 @@ def reader(web: Web, asked: Asked, wanted: str = "") -> Stream:
 
 
 def public_reader(web: Web, asked: Asked) -> Stream:
-    """As :func:`reader`, but a public stream is read by everybody."""
-    wanted = asked.query.text("stream")
-    stream = web.gateway.streams.get(wanted or MAIN)
-    if stream is not None and stream.public and (wanted or not token(asked)):
-        return stream
-    return reader(web, asked, wanted)
+    """As :func:`reader`, but a public stream is read by everybody; without a name and a good
+    token that may be ``main``."""
+    streams = web.gateway.streams
+    own = streams.reader_of(token(asked))
+    wanted = asked.query.text("stream") or (own.id if own else MAIN)
+    stream = streams.get(wanted)
+    return stream if stream is not None and stream.public else reader(web, asked, wanted)
 
 
 def administrator(web: Web, asked: Asked) -> None:

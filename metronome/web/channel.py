@@ -215,10 +215,10 @@ class Channel(HTTPChannel):
             origin = header(request, "Origin")
         self.transport.write(self.site.refused(error, path, origin))
         self.setTimeout(HTTP_LINGER)
-        if IHalfCloseableDescriptor.providedBy(self.transport):
+        if IHalfCloseableDescriptor.providedBy(self.transport) and not self.isSecure():
             cast(Any, self.transport).loseWriteConnection()
         else:
-            self.loseConnection()
+            self.loseConnection()  # TLS says goodbye, and waits for the other side's
 
     def _refuse_head(self) -> None:
         detail = f"a request's head may have {HTTP_HEADERS} fields and {HTTP_HEADER_BYTES} bytes"

@@ -79,6 +79,7 @@ class Asked:
         """The whole body, as it came."""
         content = self.request.content
         assert content is not None
+        content.seek(0)
         return bytes(content.read())
 
     def document(self, known: Mapping[str, type[Any]]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from metronome.web import auth
 from metronome.web.endpoint import Answer, Asked, Endpoint, Web, json_answer
 
 _CHANGES: Final[dict[str, type[Any]]] = {"origins": list, "retention": dict, "public": bool}
-_ORIGIN = re.compile(r"(https?|\*)://[A-Za-z0-9.*\[\]:_-]{1,253}/?|\*")
+_ORIGIN = re.compile(r"[A-Za-z*][A-Za-z0-9+.*-]{0,31}://[A-Za-z0-9.*\[\]:_-]{1,253}/?|\*")
 _KEPT: Final = ("points", "events")
 
 

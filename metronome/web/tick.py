@@ -117,7 +117,8 @@ def _take(web: Web, asked: Asked, desk: Desk) -> Answer | Deferred[Answer]:
     batch = _read(asked, desk, Context(web.now))
     refused = batch.refused
     if batch.reason:
-        refused = [Refused(0, batch.reason, "", asked.request.uri[:EXCERPT_BYTES])]
+        unread = asked.body or asked.request.uri
+        refused = [Refused(0, batch.reason, "", unread[:EXCERPT_BYTES])]
     for item in refused:
         stream = item.stream or desk.stream
         web.gateway.ledger.received(stream, SOURCE, 1)

@@ -94,6 +94,7 @@ class PublicTests(SynchronousTestCase):
         """Also where main is public."""
         self.kit.streams.update("main", public=True)
         self.assertEqual(self.kit.ask("GET", "/tock/a.json").status, 200)
+        self.assertEqual(self.kit.ask("GET", "/tock/a.json", token="stale").status, 200)
         token = self.kit.create("other")["token"]
         self.kit.post("/tick/other", {"id": "a"})
         reply = self.kit.ask("GET", "/tock/a.json", token=token)

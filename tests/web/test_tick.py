@@ -105,6 +105,13 @@ class AnswerTests(TickCase):
             self.kit.ask("POST", "/tick", {"Content-Type": "image/png"}, b"{}"), 415, "unsupported_type"
         )
 
+    def test_the_books_show_what_could_not_be_read(self) -> None:
+        """Its beginning, or the address where there was no body."""
+        self.kit.ask("POST", "/tick", JSON, b"hello")
+        self.kit.ask("GET", "/tick.gif?")
+        rejects = self.kit.get("/ledger.json").json["rejects"]
+        self.assertEqual([one["excerpt"] for one in rejects], ["/tick.gif?", "hello"])
+
     def test_what_is_too_much_is_413(self) -> None:
         """Too many items, or a small body that is a large one."""
         self.refused(self.kit.ask("POST", "/tick", JSON, b"[" + b"{}," * 5000 + b"{}]"), 413, "too_many")
