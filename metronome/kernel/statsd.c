@@ -177,6 +177,20 @@ static int read_groups(scratch *s, cursor *c, int dialect)
     }
 }
 
+static int is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static slice without_blanks(slice text)
+{
+    for (; text.n && is_blank(*text.p); text.n--)
+        text.p++;
+    while (text.n && is_blank(text.p[text.n - 1]))
+        text.n--;
+    return text;
+}
+
 static item *new_item(scratch *s)
 {
     if (s->line.items == s->item_cap) {
@@ -192,10 +206,12 @@ static item *new_item(scratch *s)
 
 static int read_number_item(scratch *s, const group *g, slice text, int deltas)
 {
-    int reason, signs = g->kind == GAUGE && text.n;
+    int reason, signs;
     item *i = new_item(s);
     if (!i)
         return WHY_MEMORY;
+    text = without_blanks(text);
+    signs = g->kind == GAUGE && text.n;
     i->delta = signs && deltas && (*text.p == '+' || *text.p == '-');
     if (signs && *text.p == '=') {
         text.p++;
@@ -254,11 +270,14 @@ static int read_time(scratch *s)
 int mt_statsd_line(scratch *s, const char *p, size_t n, int dialect)
 {
     line *l = &s->line;
-    const char *colon = memchr(p, ':', n);
+    const char *colon;
     cursor c;
     size_t i;
     int reason;
 
+    while (n && is_blank(p[n - 1]))
+        n--;
+    colon = memchr(p, ':', n);
     if (!colon || memchr(p, '|', (size_t)(colon - p)))
         return WHY_MALFORMED_LINE;
     if (colon == p)

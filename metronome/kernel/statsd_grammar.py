@@ -24,6 +24,9 @@ not use theirs.  A value that overflows when divided by its rate is ``not_finite
 *Times* (``T``) are for counters and gauges, above 0 and not later than ``LATEST_MS``, else
 ``bad_time``; on timers and sets they say nothing.
 
+*Blanks* (spaces and tabs) around a number and at the end of a line are not part of it: shell
+scripts send ``a:$(wc -l < file)|c``, and ``wc`` puts blanks in front.
+
 *Gauges.*  ``+`` or ``-`` in front changes the gauge (``dialect.gauge_delta``), otherwise it is the
 sign.  ``=`` in front sets it whatever follows: ``a:=-5|g``.  With a time the sign is a sign too,
 because there is nothing in the past to add to.
@@ -57,6 +60,7 @@ _KINDS = {
 _ORIGINS = ((b"c:", b"container_id"), (b"e:", b"external_data"), (b"card:", b"cardinality"))
 _EVENT = re.compile(rb"_e\{([0-9]{1,5}),([0-9]{1,5})\}:")
 _CHECK = re.compile(rb"_sc\|[^|]+\|[0-3](?:\||\Z)")
+_BLANKS = b" \t"
 _LARGEST = 1.7976931348623157e308
 
 
@@ -128,7 +132,7 @@ def event_is_good(line: bytes) -> bool:
 
 def read_line(line: bytes, dialect: Dialect) -> Line | str:
     """A line that is no event, or the reason why it is refused."""
-    name, colon, rest = line.partition(b":")
+    name, colon, rest = line.rstrip(_BLANKS).partition(b":")
     if not colon or b"|" in name:
         return "malformed_line"
     if not name:
@@ -203,6 +207,7 @@ def read_items(values: bytes, kind: Kind, rate: float, deltas: bool) -> list[Ite
     for text in values.split(b":"):
         if not text:
             continue
+        text = text.strip(_BLANKS)
         delta = kind == Kind.GAUGE and deltas and text[:1] in (b"+", b"-")
         value = read_number(text[1:] if kind == Kind.GAUGE and text[:1] == b"=" else text)
         if isinstance(value, str):

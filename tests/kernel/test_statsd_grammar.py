@@ -114,8 +114,6 @@ BAD: list[tuple[str, str]] = [
     ("a:1|kv", "bad_type"),
     ("a:1|c:2|q", "bad_type"),
     ("a:1o|c", "bad_value"),
-    ("a: 1|c", "bad_value"),
-    ("a:1 |c", "bad_value"),
     ("a:0x10|c", "bad_value"),
     ("a:1_0|c", "bad_value"),
     ("a:1,5|c", "bad_value"),
