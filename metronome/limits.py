@@ -192,7 +192,7 @@ STORE_MEMORY: Final = 512_000_000
 """What DuckDB may use for its blocks and its questions; its own default is 80 % of the machine."""
 STORE_PATIENCE: Final = 15
 """A question to the embedded store that takes longer is called off: writing waits behind it."""
-MERGE_ROWS: Final = 1_000_000
+MERGE_ROWS: Final = 300_000
 """Rows of parts that one step of the down-sampling ladder merges: about a second's work."""
 
 # --- time --------------------------------------------------------------------------------

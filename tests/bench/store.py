@@ -18,11 +18,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 
 from metronome.limits import READ_BYTES
 from metronome.model import Batch, Columns, Kind, Parts, Record, Selection, Series, series_key
 from metronome.store import open_store
+from metronome.store.duckdb import FILE
 from metronome.store.interface import Retention, Rung, Store
 from metronome.threads.memory import ImmediateWorker
 from metronome.wire.records import Row, columns_of, encode_parts, split
@@ -92,9 +94,13 @@ def write(folder: Path, series: int, steps: int) -> dict[str, float]:
 
 
 def size(folder: Path, points: int) -> dict[str, float]:
-    """Bytes of the file; blocks that are free in it count, as they do on the disk."""
+    """Bytes of the file, and those of them in use: what is free is written again first."""
     total = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
-    return {"bytes": total, "bytes per point": total / points, "peak RSS, MB": peak()}
+    figures = {"peak RSS, MB": peak(), "bytes": total, "bytes per point": total / points}
+    with duckdb.connect(str(folder / FILE)) as connection:
+        sizes = "SELECT block_size * used_blocks FROM pragma_database_size()"
+        figures["bytes in use per point"] = connection.execute(sizes).fetchall()[0][0] / points
+    return figures
 
 
 def peak() -> float:

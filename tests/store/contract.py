@@ -5,6 +5,7 @@ A test case of a store is a ``SynchronousTestCase`` with these methods and ``mak
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,8 @@ class StoreCase:
     """What the parts of the contract stand on."""
 
     store: Store
-
-    def make_store(self) -> Store:
-        """A store that is not started; the test case stops it."""
-        raise NotImplementedError
+    make_store: Callable[[], Store]
+    """A store that is not started; the test case stops it."""
 
     def setUp(self) -> None:
         self.store = self.make_store()
