@@ -149,23 +149,28 @@ class Table:
         """Receive, parse and fold datagrams until none is waiting or ``budget`` were read."""
         number = 0
         lines: list[bytes] = []
-        for data, truncated, drops in receive(fd, budget):
-            number += 1
-            if drops is not None:
-                before = self._drops.get(fd, 0)
-                self._counts["kernel_drops"] += drops - before if drops >= before else drops
-                self._drops[fd] = drops
-            if truncated:
-                whole = data.rfind(b"\n") + 1
-                self._feed_lines(lines, dialect)
-                lines = []
-                self._reject("truncated", data[whole:])
-                data = data[:whole]
-            self._counts["bytes"] += len(data)
-            lines += _lines(data)
-        self._feed_lines(lines, dialect)
-        self._counts["datagrams"] += number
+        try:
+            for data, truncated, drops in receive(fd, budget):
+                number += 1
+                if drops is not None:
+                    self._note_drops(fd, drops)
+                if truncated:
+                    whole = data.rfind(b"\n") + 1
+                    self._feed_lines(lines, dialect)
+                    lines = []
+                    self._reject("truncated", data[whole:])
+                    data = data[:whole]
+                self._counts["bytes"] += len(data)
+                lines += _lines(data)
+        finally:  # what was received before an error counts
+            self._feed_lines(lines, dialect)
+            self._counts["datagrams"] += number
         return number
+
+    def _note_drops(self, fd: int, drops: int) -> None:
+        before = self._drops.get(fd, 0)
+        self._counts["kernel_drops"] += drops - before if drops >= before else drops
+        self._drops[fd] = drops
 
     # --- out ------------------------------------------------------------------------------
 
