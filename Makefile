@@ -44,8 +44,8 @@ sim: .venv/installed-test  ## the seeded simulation: make sim SEEDS=1000
 bench: .venv/installed-test kernel  ## the benchmarks, with their figures
 	$(PY) -m tests.bench
 
-doc: .venv/installed-test  ## the documentation says everything that the code offers
-	$(PY) -m pytest -q tests/test_docs.py
+doc: .venv/installed-test  ## write the tables of the documentation that the code knows better
+	$(PY) -m tests.doc_tables
 
 clean:  ## everything that was built; data under var/ stays
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
