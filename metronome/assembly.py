@@ -31,6 +31,7 @@ from metronome.journal.disk import FolderDisk
 from metronome.journal.interface import Journal
 from metronome.journal.journal import FileJournal
 from metronome.kernel import TWIN, Table
+from metronome.limits import STORE_LINGER
 from metronome.receivers.interface import IReactor
 from metronome.store import open_store
 from metronome.store.interface import Retention, Rung, Store
@@ -93,7 +94,7 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
         lambda: Table(series_limit=config.limits.series),
     )
     writer = Writer(store, ledger, DeadLetterFile(config.data_dir), journal.synced_end)
-    store_consumer = Consumer(journal, STORE_CONSUMER, writer.work, reactor, telemetry)
+    store_consumer = Consumer(journal, STORE_CONSUMER, writer.work, reactor, telemetry, STORE_LINGER)
     reader = Reader(store, journal, lambda: store_consumer.position)
     exposition = Exposition(journal, reactor, telemetry, ttl=config.prometheus.ttl)
     outputs = tuple(_output(config, address, journal, reactor, telemetry) for address in config.graphite_out)

@@ -84,6 +84,9 @@ READ_BYTES: Final = 4 << 20
 RETRY_FIRST: Final = 0.25
 RETRY_MOST: Final = 30.0
 """A consumer's first and longest pause between attempts; it doubles in between."""
+STORE_LINGER: Final = 0.5
+"""Seconds that new records wait for company before the store is given them: a commit costs
+milliseconds, however little is in it.  Reading does not wait, it joins the journal."""
 FLUSH_WAIT_BYTES: Final = 64 << 20
 """Flushed parts held in memory while the journal refuses; beyond that the oldest are shed."""
 POINTS_WAITING: Final = 200_000

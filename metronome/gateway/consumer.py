@@ -35,7 +35,17 @@ class Consumer:
 
     log = Logger()
 
-    def __init__(self, journal: Journal, name: str, work: Work, clock: IReactorTime, telemetry: Telemetry):
+    def __init__(
+        self,
+        journal: Journal,
+        name: str,
+        work: Work,
+        clock: IReactorTime,
+        telemetry: Telemetry,
+        linger: float = 0.0,
+    ):
+        """``linger``: seconds to wait for company when something new has come, so that work
+        that costs by the batch is given larger ones."""
         self.name = name
         self.troubled = ""
         """Why the last attempt failed; empty while all is well."""
@@ -43,6 +53,7 @@ class Consumer:
         self._work = work
         self._clock = clock
         self._telemetry = telemetry
+        self._linger = linger
         self._running = False
         self._done: Deferred[None] = succeed(None)
         self._sleep: Deferred[None] | None = None
@@ -87,6 +98,8 @@ class Consumer:
                 sleep = self._sleep = Deferred()
                 changed.addCallback(lambda _: self._wake())
                 yield sleep
+                if self._linger and self._running:
+                    yield self._pause(self._linger)
 
     @inlineCallbacks
     def _do(self, entries: list[Entry]) -> Generator[Deferred[Any], Any, None]:
@@ -101,12 +114,15 @@ class Consumer:
                 )
                 return
             self._telemetry.count("metronome_consumer_retries_total", consumer=self.name)
-            self._sleep = Deferred()
-            call = self._clock.callLater(pause, self._wake)
-            yield self._sleep
-            if call.active():
-                call.cancel()
+            yield self._pause(pause)
             pause = min(pause * 2, RETRY_MOST)
+
+    def _pause(self, seconds: float) -> Deferred[None]:
+        """Fires after so many seconds, or when somebody wakes us."""
+        self._sleep = sleep = Deferred()
+        call = self._clock.callLater(seconds, self._wake)
+        sleep.addCallback(lambda _: call.cancel() if call.active() else None)
+        return sleep
 
     def _attempt(self, batch: Batch) -> Deferred[bool]:
         attempt: Deferred[Any] = Deferred()

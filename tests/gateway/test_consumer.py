@@ -137,3 +137,15 @@ def test_stopping_ends_it_between_batches() -> None:
     attempts = hands.attempts
     kit.clock.advance(1000)
     assert hands.attempts == attempts
+
+
+def test_it_may_wait_for_company() -> None:
+    """With a linger, what comes within it is done in one batch."""
+    kit = Kit()
+    hands = Hands()
+    consumer = Consumer(kit.journal, "hands", hands.work, kit.clock, kit.telemetry, linger=5.0)
+    consumer.start()
+    send(kit, "a", "b", "c")
+    assert hands.attempts == 0
+    kit.clock.advance(5)
+    assert (hands.attempts, hands.done) == (1, ["a", "b", "c"])
