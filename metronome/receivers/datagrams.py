@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 from collections.abc import Callable
 from typing import Final
 
@@ -25,18 +24,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from metronome.addresses import Address
-from metronome.limits import DATAGRAM_BYTES, DATAGRAMS_PER_TURN, RECEIVE_BUFFER
-from metronome.receivers import sockets
+from metronome.limits import DATAGRAM_BYTES, DATAGRAMS_PER_TURN
+from metronome.receivers import buffers, sockets
 from metronome.receivers.interface import Given
 
 Feed = Callable[[bytes, str], None]
 """Takes a datagram and its sender."""
 
 DROPS_INTERVAL: Final = 1.0
-_SO_RCVBUFFORCE: Final = 33
-_SO_MEMINFO: Final = 55
-"""Linux: nine 32-bit numbers about the socket's memory; the ninth counts drops (since 4.12)."""
-_MEMINFO: Final = struct.Struct("9I")
 
 
 @implementer(IReadDescriptor)
@@ -61,7 +56,7 @@ class DatagramListener:
         """Bind, widen the buffer, and read from now on."""
         address = self._given.address
         bound = self._socket = sockets.datagram_socket(address)
-        self._widen(bound)
+        buffers.widen(bound, str(address), self.log)
         self._given.reactor.addReader(self)
         self._drops.start(DROPS_INTERVAL, now=False)
         if address.path:
@@ -103,7 +98,7 @@ class DatagramListener:
     def count_drops(self) -> None:
         """Tell how many datagrams the system has dropped since the last call."""
         assert self._socket is not None, "counted after stop"
-        dropped = _dropped(self._socket)
+        dropped = buffers.dropped(self._socket)
         if dropped > self._dropped:
             self._given.inlet.kernel_dropped(dropped - self._dropped)
             self._dropped = dropped
@@ -122,40 +117,3 @@ class DatagramListener:
                 return number
             self._feed(datagram, str(sender[0]) if isinstance(sender, tuple) else "unix")
         return DATAGRAMS_PER_TURN
-
-    def _widen(self, bound: socket.socket) -> None:
-        """Ask for a large receive buffer: by right of the administrator, else as far as allowed.
-
-        Linux doubles what it is asked for, macOS refuses what is too much.
-        """
-        wanted = RECEIVE_BUFFER
-        if _took(bound, _SO_RCVBUFFORCE, wanted):
-            return
-        while not _took(bound, socket.SO_RCVBUF, wanted) and wanted > DATAGRAM_BYTES:
-            wanted //= 2
-        got = bound.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
-        if got < RECEIVE_BUFFER:
-            self.log.warn(
-                "{address}: the system allows a receive buffer of {got} bytes only, so bursts may lose"
-                " datagrams; `sysctl -w net.core.rmem_max={wanted}` (macOS: kern.ipc.maxsockbuf) allows more",
-                address=str(self._given.address),
-                got=got,
-                wanted=RECEIVE_BUFFER,
-            )
-
-
-def _took(bound: socket.socket, option: int, value: int) -> bool:
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, option, value)
-    except OSError:
-        return False
-    return True
-
-
-def _dropped(bound: socket.socket) -> int:
-    """Datagrams dropped since the socket was made; 0 where the system does not tell."""
-    try:
-        told = bound.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
-    except OSError:
-        return 0
-    return int(_MEMINFO.unpack(told)[8]) if len(told) == _MEMINFO.size else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import stat
 import sys
@@ -10,12 +9,11 @@ from pathlib import Path
 
 import pytest
 from twisted.internet.testing import MemoryReactorClock
-from twisted.logger import Logger, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from metronome.addresses import Address
-from metronome.limits import DATAGRAMS_PER_TURN, RECEIVE_BUFFER
-from metronome.receivers import datagrams
+from metronome.limits import DATAGRAMS_PER_TURN
+from metronome.receivers import buffers, datagrams
 from metronome.receivers.datagrams import DatagramListener
 from tests.receivers.fakes import RememberingInlet, given
 
@@ -103,7 +101,7 @@ class DatagramTests(SynchronousTestCase):
 
 def test_a_drop_of_the_kernel_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A burst larger than a small buffer is lost in part: what is read and what is told make it up."""
-    monkeypatch.setattr(datagrams, "RECEIVE_BUFFER", 4096)
+    monkeypatch.setattr(buffers, "RECEIVE_BUFFER", 4096)
     inlet = RememberingInlet()
     reactor = MemoryReactorClock()
     listener = DatagramListener(given("udp://127.0.0.1:0", inlet, reactor=reactor), None, inlet.statsd)
@@ -118,19 +116,6 @@ def test_a_drop_of_the_kernel_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     if sys.platform == "linux":
         assert told > 0
         assert len(inlet.blocks) + inlet.dropped == 500
-
-
-def test_the_receive_buffer_is_raised_or_the_remedy_is_logged() -> None:
-    """Either the socket has what was asked for, or the log says which setting allows it."""
-    warnings: list[str] = []
-    inlet = RememberingInlet()
-    listener = DatagramListener(given("udp://127.0.0.1:0", inlet), None, inlet.statsd)
-    listener.log = Logger(observer=lambda event: warnings.append(formatEvent(event)))
-    listener.listen()
-    with socket.socket(fileno=os.dup(listener.fileno())) as same:
-        got = same.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
-    listener.stop()
-    assert got >= RECEIVE_BUFFER or f"net.core.rmem_max={RECEIVE_BUFFER}" in warnings[0]
 
 
 def test_a_unix_socket_is_made_with_its_mode_and_removed(tmp_path: Path) -> None:
