@@ -119,7 +119,8 @@ class Consumer:
 
     def _pause(self, seconds: float) -> Deferred[None]:
         """Fires after so many seconds, or when somebody wakes us."""
-        self._sleep = sleep = Deferred()
+        sleep: Deferred[None] = Deferred()
+        self._sleep = sleep
         call = self._clock.callLater(seconds, self._wake)
         sleep.addCallback(lambda _: call.cancel() if call.active() else None)
         return sleep
