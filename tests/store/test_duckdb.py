@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,13 @@ class InMemory:
 
 class InFile:
     def make_store(self) -> Store:
-        folder = Path(self.mktemp())  # type: ignore[attr-defined]
-        folder.mkdir()
-        return open_store("duckdb:", data_dir=folder, worker=ImmediateWorker())
+        return open_store("duckdb:", data_dir=self.make_folder(), worker=ImmediateWorker())
+
+    def make_folder(self) -> Path:
+        """A folder that goes with the test."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)  # type: ignore[attr-defined]
+        return Path(folder.name)
 
 
 class WritingTests(InFile, WritingContract, SynchronousTestCase):
@@ -57,8 +62,7 @@ class OwnTests(InFile, StoreCase, SynchronousTestCase):
     """What only a store on disk with a worker has to do."""
 
     def setUp(self) -> None:
-        self.folder = Path(self.mktemp())
-        self.folder.mkdir()
+        self.folder = self.make_folder()
         super().setUp()
 
     def make_store(self) -> Store:
