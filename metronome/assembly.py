@@ -35,6 +35,7 @@ from metronome.limits import STORE_LINGER
 from metronome.receivers.interface import IReactor
 from metronome.store import open_store
 from metronome.store.interface import Retention, Rung, Store
+from metronome.store.ladder import resolution
 from metronome.threads.thread import ThreadWorker
 
 STORE_CONSUMER = "store"
@@ -111,6 +112,11 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
         consumers=(store_consumer, *(output.consumer for output in outputs)),
         clock=reactor,
         period=config.flush_interval,
+        resolution=lambda stream, time: resolution(
+            int(reactor.seconds() * 1000),
+            retention_of(config, streams).get(stream, config.retention),
+            time,
+        ),
     )
     return Parts(
         gateway=gateway,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from twisted.internet.interfaces import IReactorTime
@@ -16,6 +17,10 @@ from metronome.gateway.streams import Streams
 from metronome.gateway.telemetry import Telemetry
 from metronome.journal.interface import Journal
 from metronome.store.interface import Store
+
+
+def _as_written(stream: str, time: int) -> int:
+    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +40,5 @@ class Gateway:
     clock: IReactorTime
     period: float
     """The flush interval in seconds: the default p of points."""
+    resolution: Callable[[str, int], int] = _as_written
+    """For a stream and a time (ms): the step (ms) into which its parts may be merged by now."""

@@ -42,6 +42,11 @@ def merges(now: int, retention: Retention) -> Iterator[Merge]:
         yield Merge(rung.step, (now - age) // window * window, window)
 
 
+def resolution(now: int, retention: Retention, time: int) -> int:
+    """The step (ms) into which parts of ``time`` may have been merged; 0 where none was yet."""
+    return next((merge.step * 1000 for merge in merges(now, retention) if time < merge.before), 0)
+
+
 def oldest_part(now: int, retention: Retention) -> int:
     """Parts before this time (ms) are deleted."""
     return now - retention.ladder[-1].keep * 1000

@@ -8,7 +8,8 @@ kind          counter, gauge, timer or set, where a name exists in several
 where         ``label:glob``; repeatable, all must match
 from, until   default the last hour; widened to whole steps
 step          a length of time; default so that there are at most 300 steps, and a
-              multiple of 10 s
+              multiple of 10 s.  Where parts have been merged into coarser steps by now, it
+              is raised to a multiple of those: the answer's ``step`` says what was used
 by            labels that are kept, between commas; the others are folded away.  ``*`` keeps
               every series apart
 stat          n d count rate mean last min max sum std median pNN distinct; default what
@@ -47,6 +48,7 @@ def points(web: Web, asked: Asked) -> Deferred[Answer]:
     if start >= until:
         raise ClientError("bad_request", 400, "from must be before until")
     step = query.span("step", 0) * 1000 or default_step(until - start)
+    step = kept_step(step, web.gateway.resolution(stream.id, start))
     if (until - start) // step > POINTS_PER_ANSWER:
         detail = f"more than {POINTS_PER_ANSWER} steps: ask for a larger step or a shorter time"
         raise ClientError("too_expensive", 413, detail)
@@ -57,6 +59,11 @@ def points(web: Web, asked: Asked) -> Deferred[Answer]:
     kept = None if by == ["*"] else tuple(dict.fromkeys(by))
     stat = query.text("stat") or None
     return answers.points(web.gateway.reader, selection, step, kept, stat).addCallback(json_answer)
+
+
+def kept_step(step: int, resolution: int) -> int:
+    """The step, raised to whole steps that are still kept apart (all in ms)."""
+    return step if not resolution else resolution * -(-step // resolution)
 
 
 def default_step(length: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from metronome.store.interface import Retention, Rung
-from metronome.store.ladder import Merge, merges, oldest_event, oldest_id, oldest_part
+from metronome.store.ladder import Merge, merges, oldest_event, oldest_id, oldest_part, resolution
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -38,3 +38,10 @@ def test_keeping() -> None:
     assert oldest_part(100 * DAY, RETENTION) == 93 * DAY
     assert oldest_event(100 * DAY, RETENTION) == 100 * DAY - HOUR
     assert oldest_id(100 * DAY) == 99 * DAY
+
+
+def test_the_resolution_of_a_time_is_that_of_its_rung() -> None:
+    """Fresh parts are as written; older ones are at the step of the rung that they have reached."""
+    now, retention = 100 * DAY, Retention()
+    ages = {0: 0, 1_800_000: 0, 3 * 3_600_000: 10_000, 3 * DAY: 60_000, 40 * DAY: 600_000}
+    assert {age: resolution(now, retention, now - age) for age in ages} == ages

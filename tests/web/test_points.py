@@ -6,7 +6,7 @@ import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
 from metronome.limits import STEPS_SHOWN
-from metronome.web.points import default_step
+from metronome.web.points import default_step, kept_step
 from tests.gateway.kit import START
 from tests.web.kit import WebKit
 
@@ -136,3 +136,12 @@ def test_default_steps(seconds: int, step: int) -> None:
     found = default_step(seconds * 1000)
     assert found == step * 1000
     assert seconds * 1000 <= found * STEPS_SHOWN
+
+
+@pytest.mark.parametrize(
+    ("step", "resolution", "kept"),
+    [(1000, 0, 1000), (10_000, 10_000, 10_000), (1000, 10_000, 10_000), (90_000, 60_000, 120_000)],
+)
+def test_a_step_is_never_finer_than_what_is_kept_apart(step: int, resolution: int, kept: int) -> None:
+    """Old parts are merged into coarser steps: an answer's step is a multiple of those."""
+    assert kept_step(step, resolution) == kept
