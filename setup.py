@@ -72,9 +72,11 @@ def extensions() -> list[Any]:
         depends=sorted(str(KERNEL / path.name) for path in (HERE / KERNEL).glob("*.h")),
         include_dirs=[str(KERNEL)],
         extra_compile_args=["-O3", "-ffp-contract=off"],
-        optional=True,
     )
     modules: list[Any] = cythonize([fast], language_level=3)
+    for module in modules:
+        # Set here because cythonize makes extensions of its own and forgets this.
+        module.optional = True
     return modules
 
 
