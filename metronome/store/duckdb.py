@@ -21,7 +21,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
-from metronome.errors import ClientError, StoreUnavailable
+from metronome.errors import ClientError, StoreRejected, StoreUnavailable
 from metronome.limits import STORE_MEMORY, STORE_PATIENCE
 from metronome.model import Batch, Event, EventSelection, Found, Selection
 from metronome.store import duckdb_events, duckdb_read
@@ -214,7 +214,9 @@ class DuckdbStore:
 
     def health(self) -> Deferred[Health]:
         """See ``Store.health``: how the last job went."""
-        return succeed(Health("away", self._trouble) if self._trouble else Health("ok"))
+        if self._open is None or self._trouble:
+            return succeed(Health("away", self._trouble or "not open"))
+        return succeed(Health("ok"))
 
     def statistics(self) -> dict[str, float]:
         """See ``Store.statistics``."""
@@ -255,27 +257,34 @@ class DuckdbStore:
         return answer.addBoth(answered)
 
     def _run(self, job: Callable[[_Open], Result], changes: bool) -> Result:
-        """Do a job on the database, opened if need be, and sort out how it failed."""
+        """Do a job on the database, opened if need be, and say whose fault a failure is.
+
+        After a change that failed, whatever the reason, what is remembered of the database
+        may be wrong: it is let go.
+        """
+        trouble, keep = "", not changes
         try:
-            database = self._open or self._connect()
-            result = job(database)
+            result = job(self._open or self._connect())
+            keep = True
+        except StoreRejected:
+            keep = True
+            raise
         except _THE_DISKS_FAULT as error:
-            self._fail(error)
-            raise StoreUnavailable(str(error)) from error
+            trouble, keep = str(error), False
+            raise StoreUnavailable(trouble) from error
         except duckdb.OutOfMemoryException as error:
             if changes:
-                self._fail(error)
-                raise StoreUnavailable(str(error)) from error
+                trouble = str(error)
+                raise StoreUnavailable(trouble) from error
             text = "the answer needs more memory than it may have"
             raise ClientError("too_expensive", 413, text) from error
         except duckdb.InterruptException as error:
             text = f"the answer takes longer than {STORE_PATIENCE} s"
             raise ClientError("too_expensive", 413, text) from error
-        except duckdb.Error as error:
-            if changes:
-                self._fail(error)
-            raise
-        self._trouble = ""
+        finally:
+            self._trouble = trouble
+            if not keep:
+                self._let_go()
         return result
 
     def _connect(self) -> _Open:
@@ -283,9 +292,7 @@ class DuckdbStore:
         self._open = _Open(connection, Writer(connection))
         return self._open
 
-    def _fail(self, error: duckdb.Error | OSError) -> None:
-        """Let the database go: what is remembered of it may be wrong now."""
-        self._trouble = str(error)
+    def _let_go(self) -> None:
         database, self._open = self._open, None
         if database is None:
             return
@@ -298,11 +305,15 @@ class DuckdbStore:
     def _close(self) -> None:
         database, self._open = self._open, None
         self._trouble = "stopped"
-        if database is not None:
-            try:
-                database.connection.execute("CHECKPOINT")
-            finally:
-                database.connection.close()
+        if database is None:
+            return
+        try:
+            database.connection.execute("CHECKPOINT")
+        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+            # The log has everything, and is read when the file is opened again.
+            self._trouble = f"stopped without a checkpoint: {error}"
+        finally:
+            database.connection.close()
 
     def _after_close(self, result: Any) -> Deferred[Any]:
         return self._worker.stop().addCallback(lambda _: result)

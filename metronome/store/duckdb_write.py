@@ -34,7 +34,6 @@ INSERT INTO parts
 SELECT stream, sid, time, period, count, n, d, nullif(low, n), nullif(high, n), squares,
        $gateway, position, $step, {lists}
 FROM new_parts {joins}
-ORDER BY row
 """
 _NO_LISTS = {"bins": "NULL, NULL", "hashes": "NULL", "registers": "NULL"}
 _LISTS = {
@@ -230,7 +229,7 @@ class Writer:
         filled = {name: arrays for name, arrays in lists.items() if len(arrays["row"])}
         sql = _INSERT_PARTS.format(
             lists=", ".join((_LISTS if name in filled else _NO_LISTS)[name] for name in _LISTS),
-            joins=" ".join(_JOINS[name] for name in filled),
+            joins=" ".join(_JOINS[name] for name in filled) + (" ORDER BY row" if filled else ""),
         )
         views = {f"new_{name}": arrays for name, arrays in filled.items()}
         self._insert(sql, {"gateway": gateway, "step": step}, new_parts=plain, **views)

@@ -16,7 +16,6 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -29,6 +28,7 @@ from metronome.store.interface import Retention, Rung, Store
 from metronome.threads.memory import ImmediateWorker
 from metronome.wire.records import Row, columns_of, encode_parts, split
 from tests.store.build import identity
+from tests.store.child import finish
 
 STEP = 10_000
 BEGIN = 1_700_000_000_000 // 3_600_000 * 3_600_000
@@ -39,14 +39,6 @@ def opened(folder: Path) -> Store:
     store = open_store("duckdb:", data_dir=folder, worker=ImmediateWorker())
     finish(store.start())
     return store
-
-
-def finish(deferred: Any) -> Any:
-    """The result of a Deferred that has fired."""
-    results: list[Any] = []
-    deferred.addErrback(lambda failure: failure.raiseException())
-    deferred.addCallback(results.append)
-    return results[0]
 
 
 def template(series: int) -> Columns:

@@ -17,7 +17,7 @@ from metronome.store.duckdb_read import BOUNDS, Bounds
 from metronome.store.interface import Store
 from metronome.threads.interface import Worker
 from metronome.threads.memory import ImmediateWorker, MemoryWorker
-from tests.store.build import RECORD, counter, events, gauge, happened, members, parts, plain, timer
+from tests.store.build import RECORD, batch, counter, events, gauge, happened, members, parts, plain, timer
 from tests.store.contract import ALL, FindingContract, FoldingContract, StoreCase, WritingContract
 from tests.store.contract_keeping import EventsContract, KeepingContract
 
@@ -113,6 +113,16 @@ class OwnTests(InFile, StoreCase, SynchronousTestCase):
         self.done(self.store.stop())
         assert [file.name for file in self.folder.iterdir()] == [FILE]
         self.store = self.opened()
+
+    def test_a_change_that_fails_leaves_nothing(self) -> None:
+        """A fault of ours in the middle of a batch undoes it, also in what is remembered."""
+        wrong = batch("g1", parts(counter("c", 0, 1), ids=((5,),)), begin=0)  # type: ignore[arg-type]
+        self.failureResultOf(self.store.write(wrong), ValueError)
+        assert self.store.statistics().get("parts", 0) == 0
+        assert self.fetch() == []
+        self.write("g1", parts(counter("c", 0, 2)))
+        assert self.numbers() == {(): {0: 2.0}}
+        assert [one.series.name for one in self.done(self.store.find(ALL))] == ["c"]
 
     def test_statistics_know_the_bytes_on_disk(self) -> None:
         """File and log together."""
