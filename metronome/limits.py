@@ -84,6 +84,10 @@ READ_BYTES: Final = 4 << 20
 RETRY_FIRST: Final = 0.25
 RETRY_MOST: Final = 30.0
 """A consumer's first and longest pause between attempts; it doubles in between."""
+IDLE_FLUSHES: Final = 360
+"""Flushes after which an idle series is forgotten by the folding table: an hour at 10 s."""
+PRUNE_FLUSHES: Final = 6
+"""Idle series are looked for at every so many flushes: it takes a pass over all series."""
 STORE_LINGER: Final = 0.5
 """Seconds that new records wait for company before the store is given them: a commit costs
 milliseconds, however little is in it.  Reading does not wait, it joins the journal."""

@@ -21,7 +21,7 @@ from metronome.gateway.intake import Intake
 from metronome.gateway.ledger import Ledger
 from metronome.gateway.telemetry import Telemetry
 from metronome.journal.interface import Journal
-from metronome.limits import FLUSH_WAIT_BYTES, POINTS_INTERVAL
+from metronome.limits import FLUSH_WAIT_BYTES, IDLE_FLUSHES, POINTS_INTERVAL, PRUNE_FLUSHES
 from metronome.model import Columns, Flushed, Tally
 from metronome.wire import records
 
@@ -53,14 +53,18 @@ class Flusher:
         telemetry: Telemetry,
         clock: IReactorTime,
         period: float,
+        idle_flushes: int = IDLE_FLUSHES,
     ):
-        """``period`` in seconds is the folding period p of statsd samples."""
+        """``period`` in seconds is the folding period p of statsd samples; series that were
+        idle for ``idle_flushes`` flushes are forgotten by their table."""
         self._intake = intake
         self._journal = journal
         self._ledger = ledger
         self._telemetry = telemetry
         self._clock = clock
         self._period = period
+        self._idle_flushes = idle_flushes
+        self._flushes = 0
         self._begun = 0.0
         self._calls: list[IDelayedCall] = []
         self._waiting: deque[_Waiting] = deque()
@@ -115,6 +119,10 @@ class Flusher:
         if tallies:
             payload = records.encode_tallies(tallies)
             self._put(_Waiting(records.KIND_TALLIES, [payload], "", 0, tallies))
+        self._flushes += 1
+        if self._flushes % PRUNE_FLUSHES == 0:
+            for table in self._intake.tables.values():
+                table.prune(self._idle_flushes)
         self._held = self._clock.seconds() - began
         self._telemetry.count("metronome_flushes_total")
         self._write()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
+from metronome.gateway.flusher import Flusher
 from metronome.kernel.interface import Dialect
-from metronome.limits import FLUSH_WAIT_BYTES, POINTS_INTERVAL
+from metronome.limits import FLUSH_WAIT_BYTES, POINTS_INTERVAL, PRUNE_FLUSHES
 from metronome.model import Flushed, Parts, Record, Tally, parse_key
 from tests.gateway.kit import PERIOD, START_MS, Kit
 
@@ -141,3 +142,16 @@ def test_room_is_announced_to_receivers_that_wait() -> None:
     kit.clock.advance(POINTS_INTERVAL)
     kit.settle()
     assert called == [None]
+
+
+def test_idle_series_are_forgotten_by_the_table() -> None:
+    """Labels that come and go do not fill the table for ever."""
+    kit = Kit()
+    flusher = Flusher(kit.intake, kit.journal, kit.ledger, kit.telemetry, kit.clock, PERIOD, 2)
+    flusher.start()
+    inlet = kit.intake.inlet("udp", "main", Dialect())
+    inlet.statsd(b"gone:1|c\nstays:1|c")
+    for _ in range(PRUNE_FLUSHES):
+        inlet.statsd(b"stays:1|c")
+        kit.clock.advance(PERIOD)
+    assert kit.telemetry.value("metronome_series", stream="main") == 1
