@@ -9,13 +9,14 @@ import os
 
 import numpy as np
 
-from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from metronome import limits
 from metronome.kernel.cells import LN_GAMMA
 from metronome.kernel.interface import Reject, Sample
+from metronome.kernel.merging import check
 from metronome.kernel.naming import clean
 from metronome.model import KIND_CODES, Columns, Ragged, parse_key
 
@@ -78,7 +79,7 @@ cdef extern from "kernel.h" nogil:
         scratch scratch
         size_t point_count
         uint64_t folded
-        int failed
+        int failed, relative
         reject *rejects
         buffer events
         uint32_t *event_ends
@@ -140,6 +141,7 @@ cdef extern from "kernel.h" nogil:
     size_t mt_points_key_bytes(const table *t)
     void mt_flush_points(table *t, const flush_arrays *a)
     uint32_t mt_prune(table *t, uint32_t idle)
+    uint64_t mt_merge(table *t, const flush_arrays *a, size_t rows)
 
 _REASONS = {
     WHY_MALFORMED_LINE: "malformed_line",
@@ -239,10 +241,12 @@ cdef class Table:
         series_limit=limits.SERIES_PER_STREAM,
         timer_samples=limits.TIMER_SAMPLES,
         set_members=limits.SET_MEMBERS,
+        relative_gauges=False,
     ):
         self._table = mt_table_new(series_limit, timer_samples, set_members, LN_GAMMA)
         if self._table is NULL:
             raise MemoryError
+        self._table.relative = bool(relative_gauges)
 
     def __dealloc__(self):
         mt_table_free(self._table)
@@ -306,6 +310,19 @@ cdef class Table:
             raise OSError(-got, os.strerror(-got))
         self._check()
         return got
+
+    def merge(self, columns):
+        """Take in what another table gave out; the number of samples taken in."""
+        check(columns)
+        cdef flush_arrays a
+        cdef size_t rows = len(columns)
+        cdef uint64_t taken
+        held = _see(columns, &a)
+        with nogil:
+            taken = mt_merge(self._table, &a, rows)
+        del held
+        self._check()
+        return taken
 
     def flush(self, int64_t start_ms, double period):
         """Take the folded samples of the period out."""
@@ -432,6 +449,44 @@ cdef object _new_columns(const flush_sizes *sizes, flush_arrays *a):
         Ragged(ends[2], bins), Ragged(ends[2], bin_counts),
         Ragged(ends[3], hashes), Ragged(ends[4], registers),
     )
+
+
+cdef const void *_behind(list held, object array, str dtype) except? NULL:
+    """Where the elements of an array are, and hold it; NULL where it has none."""
+    if not len(array):
+        return NULL
+    whole = np.ascontiguousarray(array, dtype)
+    held.append(whole)
+    cdef Py_buffer view
+    PyObject_GetBuffer(whole, &view, PyBUF_SIMPLE)
+    cdef void *place = view.buf
+    PyBuffer_Release(&view)
+    return place
+
+
+cdef object _see(object columns, flush_arrays *a):
+    """Point at the arrays of columns to be read; they live as long as what is given back."""
+    held = []
+    memset(a, 0, sizeof(a[0]))
+    a.key_ends = <uint32_t *>_behind(held, columns.keys.ends, "u4")
+    a.keys = <char *>_behind(held, columns.keys.flat, "u1")
+    a.times = <int64_t *>_behind(held, columns.times, "i8")
+    a.periods = <double *>_behind(held, columns.periods, "f8")
+    a.counts = <uint32_t *>_behind(held, columns.counts, "u4")
+    a.n, a.d = <double *>_behind(held, columns.n, "f8"), <double *>_behind(held, columns.d, "f8")
+    a.low, a.high = <double *>_behind(held, columns.low, "f8"), <double *>_behind(held, columns.high, "f8")
+    a.squares = <double *>_behind(held, columns.squares, "f8")
+    a.sample_ends = <uint32_t *>_behind(held, columns.samples.ends, "u4")
+    a.bin_ends = <uint32_t *>_behind(held, columns.bins.ends, "u4")
+    a.hash_ends = <uint32_t *>_behind(held, columns.hashes.ends, "u4")
+    a.register_ends = <uint32_t *>_behind(held, columns.registers.ends, "u4")
+    a.samples = <double *>_behind(held, columns.samples.flat, "f8")
+    a.weights = <double *>_behind(held, columns.weights.flat, "f8")
+    a.bins = <int16_t *>_behind(held, columns.bins.flat, "i2")
+    a.bin_counts = <double *>_behind(held, columns.bin_counts.flat, "f8")
+    a.hashes = <uint64_t *>_behind(held, columns.hashes.flat, "u8")
+    a.registers = <uint8_t *>_behind(held, columns.registers.flat, "u1")
+    return held
 
 
 def parse_statsd(bytes block not None, dialect):

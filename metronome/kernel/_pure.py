@@ -21,8 +21,8 @@ from __future__ import annotations
 
 from collections import Counter, deque
 
-from metronome.kernel import graphite_grammar, statsd_grammar
-from metronome.kernel.cells import CELLS, Cell, GaugeCell, SetCell, TimerCell
+from metronome.kernel import graphite_grammar, merging, statsd_grammar
+from metronome.kernel.cells import CELLS, RELATIVE_CELLS, Cell, GaugeCell, SetCell, TimerCell
 from metronome.kernel.datagrams import receive
 from metronome.kernel.hash64 import hash64
 from metronome.kernel.interface import Dialect, Mapper, Reject, Sample
@@ -74,10 +74,12 @@ class Table:
         series_limit: int = SERIES_PER_STREAM,
         timer_samples: int = TIMER_SAMPLES,
         set_members: int = SET_MEMBERS,
+        relative_gauges: bool = False,
     ):
         self._series_limit = series_limit
         self._timer_samples = timer_samples
         self._set_members = set_members
+        self._kinds = RELATIVE_CELLS if relative_gauges else CELLS
         self._cells: dict[bytes, Cell] = {}
         self._caches: dict[tuple[Dialect, str], _Cache] = {}
         self._mapper: Mapper | None = None
@@ -171,6 +173,26 @@ class Table:
         before = self._drops.get(fd, 0)
         self._counts["kernel_drops"] += drops - before if drops >= before else drops
         self._drops[fd] = drops
+
+    def merge(self, columns: Columns) -> int:
+        """Take in what another table gave out; the number of samples taken in."""
+        merging.check(columns)
+        taken = sum([self._merge(row) for row in merging.given(columns)])
+        self._counts["samples"] += taken
+        return taken
+
+    def _merge(self, row: merging.Given) -> int:
+        cell = self._cell_of_key(row.key, row.kind)
+        if cell is None:
+            self._reject("too_many_series", row.key)
+            self._counts["rejected:too_many_series"] += row.number - 1
+            return 0
+        if row.is_point:
+            return self._keep(Point(cell, row.time_ms, row.n, row.d))
+        merging.merge(cell, row, self._timer_samples, self._set_members)
+        cell.used = self._flushes + 1
+        self._folded += row.number
+        return row.number
 
     # --- out ------------------------------------------------------------------------------
 
@@ -375,7 +397,7 @@ class Table:
     def _cell_of_key(self, key: bytes, kind: int) -> Cell | None:
         cell = self._cells.get(key)
         if cell is None and len(self._cells) < self._series_limit:
-            cell = self._cells[key] = CELLS[kind](key, kind)
+            cell = self._cells[key] = self._kinds[kind](key, kind)
             cell.used = self._flushes
         return cell
 

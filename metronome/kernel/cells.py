@@ -104,15 +104,48 @@ class GaugeCell(Cell):
 
     def set(self, value: float, delta: bool) -> None:
         """Fold one sample; a delta on a gauge without a value begins at 0."""
-        self.n = within(self.n + value) if delta else value
+        if delta:
+            self.n = within(self.n + value)
+            self.change()
+        else:
+            self.begin(value)
+            self.n = value
         self.seen(self.n)
-        self.d = 1.0
         self.count += 1
+
+    def begin(self, value: float) -> None:
+        """A value comes in."""
+        self.d = 1.0
+
+    def change(self) -> None:
+        """A change of the value comes in."""
+        self.d = 1.0
 
     def reset(self) -> None:
         """Begin the next period; the value stays."""
         self.d = self.low = self.high = 0.0
         self.count = 0
+
+
+class ChangesCell(GaugeCell):
+    """A gauge of which only the period is known: ``n`` is its value where ``d`` is 1, and a sum of
+    changes where ``d`` is 0, for a table that has the value (``merging.py``)."""
+
+    __slots__ = ()
+
+    def begin(self, value: float) -> None:
+        """The first value: the extremes so far were those of changes."""
+        if not self.d:
+            self.low = self.high = value
+        self.d = 1.0
+
+    def change(self) -> None:
+        """It stays what it is, a value or a sum of changes."""
+
+    def reset(self) -> None:
+        """Begin the next period, from nothing."""
+        super().reset()
+        self.n = 0.0
 
 
 class TimerCell(Cell):
@@ -131,22 +164,26 @@ class TimerCell(Cell):
         self.seen(value)
         self.add(value, rate)
         self.squares = within(self.squares + value * value / rate)
-        weight = 1.0 / rate
-        if self.bins or len(self.samples) == kept:
-            self._bin(value, weight)
-        else:
+        self.keep(value, 1.0 / rate, kept)
+
+    def keep(self, value: float, weight: float, kept: int) -> None:
+        """Keep one value, exactly while there is room for it."""
+        if not self.bins and len(self.samples) < kept:
             self.samples.append(value)
             self.weights.append(weight)
+            return
+        self.to_bins()
+        self.count_bin(sketch_bin(value), weight)
 
-    def _bin(self, value: float, weight: float) -> None:
-        for old, old_weight in zip(self.samples, self.weights, strict=True):
-            self._count(old, old_weight)
+    def to_bins(self) -> None:
+        """Turn what samples there are into bins."""
+        for value, weight in zip(self.samples, self.weights, strict=True):
+            self.count_bin(sketch_bin(value), weight)
         self.samples.clear()
         self.weights.clear()
-        self._count(value, weight)
 
-    def _count(self, value: float, weight: float) -> None:
-        index = sketch_bin(value)
+    def count_bin(self, index: int, weight: float) -> None:
+        """Add to one bin."""
         self.bins[index] = within(self.bins.get(index, 0.0) + weight)
 
     def reset(self) -> None:
@@ -169,16 +206,23 @@ class SetCell(Cell):
         """Fold one member; ``kept`` is how many stay exact."""
         self.d = 1.0
         self.count += 1
-        hashed = hash64(member)
+        self.take(hash64(member), kept)
+
+    def take(self, hashed: int, kept: int) -> None:
+        """Take a member's hash in."""
         if self.registers:
             self._register(hashed)
             return
         self.members.add(hashed)
         if len(self.members) > kept:
-            self.registers = bytearray(REGISTERS)
-            for each in self.members:
-                self._register(each)
-            self.members.clear()
+            self.to_registers()
+
+    def to_registers(self) -> None:
+        """Turn what members there are into registers."""
+        self.registers = self.registers or bytearray(REGISTERS)
+        for each in self.members:
+            self._register(each)
+        self.members.clear()
 
     def _register(self, hashed: int) -> None:
         index, rank = register_of(hashed)
@@ -196,3 +240,5 @@ class SetCell(Cell):
 
 CELLS: tuple[type[Cell], ...] = (Cell, GaugeCell, TimerCell, SetCell)
 """The class for each :class:`~metronome.model.Kind`."""
+RELATIVE_CELLS: tuple[type[Cell], ...] = (Cell, ChangesCell, TimerCell, SetCell)
+"""The same for a table with ``relative_gauges``."""

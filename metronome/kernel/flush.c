@@ -125,7 +125,7 @@ void mt_flush(table *t, const flush_arrays *a, int64_t start_ms, double period, 
             mt_side_reset(s->kind, s->side, s->count != 0);
         s->count = 0;
         s->d = 0;
-        if (s->kind != GAUGE)
+        if (s->kind != GAUGE || t->relative)
             s->n = 0;
     }
     t->folded = 0;

@@ -80,27 +80,23 @@ int mt_sketch_bin(const table *t, double value)
     return value > 0 ? index : -index;
 }
 
-static void widen(double *low, double *high, uint32_t count, double value)
-{
-    if (!count || value < *low)
-        *low = value;
-    if (!count || value > *high)
-        *high = value;
-}
-
-static int fold_gauge(series *s, const item *i)
+static int fold_gauge(const table *t, series *s, const item *i)
 {
     gauge *g = s->side;
+    if (t->relative && !i->delta && s->d == 0)
+        g->low = g->high = i->value; /* the extremes so far were those of changes */
     s->n = i->delta ? mt_within(s->n + i->value) : i->value;
-    widen(&g->low, &g->high, s->count, s->n);
-    s->d = 1;
+    mt_widen(&g->low, &g->high, s->count, s->n);
+    if (!t->relative || !i->delta)
+        s->d = 1;
     s->count++;
     return 0;
 }
 
-static int bin_add(const table *t, timer *m, double value, double weight)
+/* Add to a timer's bin; -1 without memory. */
+int mt_bin_add(timer *m, int bin, double weight)
 {
-    int bin = mt_sketch_bin(t, value), first = m->bin_first, last = first + m->bin_count;
+    int first = m->bin_first, last = first + m->bin_count;
     if (!m->bins || bin < first || bin >= last) {
         int from = !m->bins || bin < first ? bin - BIN_MARGIN : first;
         int to = !m->bins || bin >= last ? bin + 1 + BIN_MARGIN : last;
@@ -142,9 +138,22 @@ static int sample_room(timer *m, double weight)
     return 0;
 }
 
-static int timer_keep(const table *t, timer *m, double value, double weight)
+/* Turn what samples there are into bins; -1 without memory. */
+int mt_timer_to_bins(const table *t, timer *m)
 {
     uint32_t i;
+    if (m->bins)
+        return 0;
+    for (i = 0; i < m->count; i++)
+        if (mt_bin_add(m, mt_sketch_bin(t, m->samples[i]), m->weights ? m->weights[i] : 1) < 0)
+            return -1;
+    m->count = 0;
+    return 0;
+}
+
+/* Keep one value of a timer, exactly while there is room for it; -1 without memory. */
+int mt_timer_keep(const table *t, timer *m, double value, double weight)
+{
     if (!m->bins && m->count < t->timer_samples) {
         if (sample_room(m, weight) < 0)
             return -1;
@@ -153,21 +162,17 @@ static int timer_keep(const table *t, timer *m, double value, double weight)
         m->samples[m->count++] = value;
         return 0;
     }
-    if (!m->bins) {
-        for (i = 0; i < m->count; i++)
-            if (bin_add(t, m, m->samples[i], m->weights ? m->weights[i] : 1) < 0)
-                return -1;
-        m->count = 0;
-    }
-    return bin_add(t, m, value, weight);
+    if (mt_timer_to_bins(t, m) < 0)
+        return -1;
+    return mt_bin_add(m, mt_sketch_bin(t, value), weight);
 }
 
 static int fold_timer(const table *t, series *s, double value, double rate)
 {
     timer *m = s->side;
-    if (timer_keep(t, m, value, 1 / rate) < 0)
+    if (mt_timer_keep(t, m, value, 1 / rate) < 0)
         return -1;
-    widen(&m->low, &m->high, s->count, value);
+    mt_widen(&m->low, &m->high, s->count, value);
     s->n = mt_within(s->n + value / rate);
     s->d = mt_within(s->d + 1 / rate);
     m->squares = mt_within(m->squares + value * value / rate);
@@ -215,9 +220,12 @@ static int set_grow(const table *t, set *s)
     return 0;
 }
 
-static int set_to_registers(set *s)
+/* Turn what members there are into registers; -1 without memory. */
+int mt_set_to_registers(set *s)
 {
     uint32_t i;
+    if (s->registers)
+        return 0;
     s->registers = calloc(REGISTERS, 1);
     if (!s->registers)
         return -1;
@@ -233,22 +241,26 @@ static int set_to_registers(set *s)
     return 0;
 }
 
+/* Take a member's hash into a set; -1 without memory. */
+int mt_set_join(const table *t, set *m, uint64_t hash)
+{
+    if (m->registers) {
+        set_register(m, hash);
+        return 0;
+    }
+    if (4 * (m->count + 1) > 3 * m->cap && set_grow(t, m) < 0)
+        return -1;
+    if (!hash && !m->has_zero)
+        m->has_zero = 1;
+    else if (hash && set_place(t, m->members, m->cap, hash))
+        m->count++;
+    return m->count + (uint32_t)m->has_zero > t->set_members ? mt_set_to_registers(m) : 0;
+}
+
 static int fold_set(const table *t, series *s, slice member)
 {
-    set *m = s->side;
-    uint64_t hash = mt_hash64(member.p, member.n);
-    if (!m->registers) {
-        if (4 * (m->count + 1) > 3 * m->cap && set_grow(t, m) < 0)
-            return -1;
-        if (!hash && !m->has_zero)
-            m->has_zero = 1;
-        else if (hash && set_place(t, m->members, m->cap, hash))
-            m->count++;
-        if (m->count + (uint32_t)m->has_zero > t->set_members && set_to_registers(m) < 0)
-            return -1;
-    } else {
-        set_register(m, hash);
-    }
+    if (mt_set_join(t, s->side, mt_hash64(member.p, member.n)) < 0)
+        return -1;
     s->d = 1;
     s->count++;
     return 0;
@@ -259,7 +271,7 @@ int mt_fold(table *t, series *s, const item *i, double rate)
 {
     switch (s->kind) {
     case GAUGE:
-        return fold_gauge(s, i);
+        return fold_gauge(t, s, i);
     case TIMER:
         return fold_timer(t, s, i->value, rate);
     case SET:

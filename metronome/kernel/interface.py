@@ -83,6 +83,11 @@ class Table(Protocol):
         ``budget`` datagrams were read; parse and fold them as statsd.  The number read."""
         ...
 
+    def merge(self, columns: Columns) -> int:
+        """Take in what another table gave out (``merging.py`` has the rules); the number of
+        samples taken in.  ``ValueError`` where the rows are none that a table gives."""
+        ...
+
     def flush(self, start_ms: int, period: float) -> Columns:
         """Take the folded samples of the period out, as parts that begin at ``start_ms``.
         Only series that got samples.  Gauges keep their value for later deltas."""

@@ -198,6 +198,7 @@ typedef struct {
     uint64_t folded;
     uint32_t flushes;
     int failed; /* out of memory since last asked */
+    int relative; /* gauges: changes since the last flush, told apart from values by d */
 
     reject *rejects;
     uint64_t *reject_hashes;
@@ -292,6 +293,11 @@ void mt_side_free(int kind, void *side);
 void mt_side_reset(int kind, void *side, int used);
 double mt_set_size(const set *s);
 uint32_t mt_set_members(const set *s, uint64_t *out);
+int mt_bin_add(timer *m, int bin, double weight);
+int mt_timer_to_bins(const table *t, timer *m);
+int mt_timer_keep(const table *t, timer *m, double value, double weight);
+int mt_set_join(const table *t, set *m, uint64_t hash);
+int mt_set_to_registers(set *s);
 
 /* flush.c */
 void mt_flush_sizes(const table *t, flush_sizes *sizes);
@@ -300,11 +306,23 @@ size_t mt_points_key_bytes(const table *t);
 void mt_flush_points(table *t, const flush_arrays *a);
 uint32_t mt_prune(table *t, uint32_t idle);
 
+/* merge.c */
+uint64_t mt_merge(table *t, const flush_arrays *a, size_t rows);
+
 #pragma GCC visibility pop
 
 static inline double mt_within(double value)
 {
     return value > LARGEST ? LARGEST : value < -LARGEST ? -LARGEST : value;
+}
+
+/* Move the extremes of a series that has `count` samples. */
+static inline void mt_widen(double *low, double *high, uint32_t count, double value)
+{
+    if (!count || value < *low)
+        *low = value;
+    if (!count || value > *high)
+        *high = value;
 }
 
 #endif

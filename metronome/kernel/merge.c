@@ -1,0 +1,127 @@
+/* Merging what another table gave out into this one.  The rules and the order are merging.py's. */
+#include "kernel.h"
+
+typedef struct {
+    size_t from, to;
+} range;
+
+/* Where a row of a ragged array begins and ends; nothing where no row has anything. */
+static range range_of(const uint32_t *ends, size_t row)
+{
+    range r = {0, 0};
+    if (ends) {
+        r.from = row ? ends[row - 1] : 0;
+        r.to = ends[row];
+    }
+    return r;
+}
+
+static void merge_gauge(const table *t, series *s, const flush_arrays *a, size_t row)
+{
+    gauge *g = s->side;
+    if (a->d[row] != 0) {
+        if (t->relative && s->d == 0)
+            g->low = g->high = a->n[row];
+        mt_widen(&g->low, &g->high, s->count, a->low[row]);
+        mt_widen(&g->low, &g->high, 1, a->high[row]);
+        s->n = a->n[row];
+    } else {
+        mt_widen(&g->low, &g->high, s->count, mt_within(s->n + a->low[row]));
+        mt_widen(&g->low, &g->high, 1, mt_within(s->n + a->high[row]));
+        s->n = mt_within(s->n + a->n[row]);
+    }
+    if (!t->relative || a->d[row] != 0)
+        s->d = 1;
+}
+
+static int merge_timer(const table *t, series *s, const flush_arrays *a, size_t row)
+{
+    timer *m = s->side;
+    range samples = range_of(a->sample_ends, row), bins = range_of(a->bin_ends, row);
+    size_t i;
+    for (i = samples.from; i < samples.to; i++)
+        if (mt_timer_keep(t, m, a->samples[i], a->weights ? a->weights[i] : 1) < 0)
+            return -1;
+    if (bins.from < bins.to && mt_timer_to_bins(t, m) < 0)
+        return -1;
+    for (i = bins.from; i < bins.to; i++)
+        if (mt_bin_add(m, a->bins[i], a->bin_counts[i]) < 0)
+            return -1;
+    mt_widen(&m->low, &m->high, s->count, a->low[row]);
+    mt_widen(&m->low, &m->high, 1, a->high[row]);
+    s->n = mt_within(s->n + a->n[row]);
+    s->d = mt_within(s->d + a->d[row]);
+    m->squares = mt_within(m->squares + a->squares[row]);
+    return 0;
+}
+
+static int merge_set(const table *t, series *s, const flush_arrays *a, size_t row)
+{
+    set *m = s->side;
+    range hashes = range_of(a->hash_ends, row), registers = range_of(a->register_ends, row);
+    size_t i;
+    if (registers.from < registers.to) {
+        if (mt_set_to_registers(m) < 0)
+            return -1;
+        for (i = 0; i < REGISTERS; i++)
+            if (m->registers[i] < a->registers[registers.from + i])
+                m->registers[i] = a->registers[registers.from + i];
+    }
+    for (i = hashes.from; i < hashes.to; i++)
+        if (mt_set_join(t, m, a->hashes[i]) < 0)
+            return -1;
+    s->d = 1;
+    return 0;
+}
+
+static int merge_row(const table *t, series *s, const flush_arrays *a, size_t row)
+{
+    if (s->kind == TIMER)
+        return merge_timer(t, s, a, row);
+    if (s->kind == SET)
+        return merge_set(t, s, a, row);
+    if (s->kind == GAUGE) {
+        merge_gauge(t, s, a, row);
+        return 0;
+    }
+    s->n = mt_within(s->n + a->n[row]);
+    s->d = mt_within(s->d + a->d[row]);
+    return 0;
+}
+
+/* Take one row in; how many samples. */
+static uint64_t merge_one(table *t, const flush_arrays *a, size_t row)
+{
+    range key = range_of(a->key_ends, row);
+    uint32_t index = mt_intern(t, a->keys + key.from, key.to - key.from);
+    series *s;
+    if (index == UINT32_MAX) {
+        mt_reject(t, WHY_TOO_MANY_SERIES, a->keys + key.from, key.to - key.from);
+        t->rejected[WHY_TOO_MANY_SERIES] += a->counts[row] - 1;
+        return 0;
+    }
+    if (index == UINT32_MAX - 1)
+        return 0;
+    s = &t->series[index];
+    if (a->periods[row] == 0 && (s->kind == COUNTER || s->kind == GAUGE))
+        return (uint64_t)mt_keep_point(t, index, a->times[row], a->n[row], a->d[row]);
+    if (merge_row(t, s, a, row) < 0) {
+        t->failed = 1;
+        return 0;
+    }
+    s->count += a->counts[row];
+    s->used = t->flushes + 1;
+    t->folded += a->counts[row];
+    return a->counts[row];
+}
+
+/* Merge rows whose arrays were checked to fit each other; how many samples were taken in. */
+uint64_t mt_merge(table *t, const flush_arrays *a, size_t rows)
+{
+    uint64_t taken = 0;
+    size_t row;
+    for (row = 0; row < rows; row++)
+        taken += merge_one(t, a, row);
+    t->samples += taken;
+    return taken;
+}
