@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Final
 
 from metronome import __version__, options, store, values
-from metronome.config import Config, describe, load
+from metronome.config import Config, describe, load, secret_of
 from metronome.errors import ClientError, ConfigError
 from metronome.fold import mapping
 from metronome.kernel.interface import Dialect
@@ -54,6 +54,7 @@ def check_config(config: Config) -> None:
     for warning in config.warnings:
         print(f"metronome: {warning}", file=sys.stderr)
     store.check_url(config.store)
+    secret_of(config)
     if config.mapping is not None:
         mapping.load(_text(config.mapping))
     print(describe(config), end="")

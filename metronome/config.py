@@ -25,6 +25,7 @@ from metronome.fold.statsd import Naming
 from metronome.kernel.interface import Dialect
 from metronome.options import KEYS, Key
 from metronome.store.interface import Retention
+from metronome.wire.signed import Secret
 
 OTHER_VARIABLES: Final = ("METRONOME_PURE", "METRONOME_REQUIRE_LIVE", "METRONOME_REQUIRE_NATIVE")
 """Variables that are no settings: the pure kernel; live tests and the native kernel's tests that
@@ -49,6 +50,7 @@ class Limits:
     idle_flushes: int
     connections: int
     idle: float
+    signed_drift: float
     http_connections: int
     http_idle: float
 
@@ -70,7 +72,9 @@ class Config:
     store: str
     statsd: tuple[Address, ...]
     graphite: tuple[Address, ...]
+    pickle: tuple[Address, ...]
     http: tuple[Address, ...]
+    statsd_secret: Path | None
     flush_interval: float
     graphite_out: tuple[Address, ...]
     mapping: Path | None
@@ -121,6 +125,24 @@ def dialect_of(config: Config, address: Address) -> Dialect:
         return config.dialect
     same = {field.name: getattr(config.dialect, field.name) for field in fields(Dialect)}
     return Dialect(**{**same, "gauge_delta": sign == "delta"})
+
+
+def secret_of(config: Config) -> Secret | None:
+    """The secret that statsd's datagrams must be signed with, if there is to be one.
+
+    It comes from a file: what stands on the command line or in the environment, other users
+    and child processes may see.  White space at its ends is not part of it.  ``ConfigError``.
+    """
+    file = config.statsd_secret
+    if file is None:
+        return None
+    try:
+        key = file.read_bytes().strip()
+    except OSError as error:
+        raise ConfigError(f"statsd-secret = '{file}': {error.strerror}") from None
+    if not key:
+        raise ConfigError(f"statsd-secret = '{file}' is empty; a file with the secret would be right")
+    return Secret(key, config.limits.signed_drift)
 
 
 # --- where a setting stands -----------------------------------------------------------------

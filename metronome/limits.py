@@ -23,11 +23,19 @@ DATAGRAM_BYTES: Final = 65535
 """Longest UDP payload; a datagram that fills the buffer was cut and is counted."""
 NUMBER_BYTES: Final = 512
 """Longest decimal that is read: the smallest double written out in full has 330 digits."""
+SIGNATURES_KEPT: Final = 500_000
+"""Signatures remembered against replay: 40 MB, and 25,000 datagrams a second over a drift of 10 s."""
+SIGNED_DRIFT: Final = 10
+"""How many seconds a signed datagram's time may be away from ours; hosts that keep time are closer."""
 DATAGRAMS_PER_TURN: Final = 1024
 """Datagrams read in one turn of the reactor, so that a flood leaves time for flushes."""
 RECEIVE_BUFFER: Final = 8 << 20
 """Receive buffer asked for: about 10,000 small datagrams (Linux counts 768 bytes for each),
 more than arrive while a flush holds the reactor for 20 ms."""
+PICKLE_BYTES: Final = 1 << 20
+"""Longest frame of carbon's pickle form; carbon itself closes the connection above this."""
+PICKLE_TEXT_BYTES: Final = 16 << 20
+"""Text in one such frame, with what its memo repeats: a hostile megabyte could say gigabytes."""
 EXCERPT_BYTES: Final = 160
 """How much of a rejected line is kept: enough to recognise the sender."""
 REJECTS_KEPT: Final = 1000

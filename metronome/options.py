@@ -17,9 +17,12 @@ from typing import Final, NamedTuple
 from metronome import limits, values
 from metronome.values import Reader
 
-RECEIVER_PARAMETERS: Final = ("stream", "gauge_sign", "cert", "key", "mode")
-"""Parameters of a receiver's address: the stream that it feeds, how it reads signed gauges,
-the PEM files of ``tls://``, and the octal permissions of a Unix socket."""
+PLACE_PARAMETERS: Final = ("stream", "cert", "key", "mode")
+"""Parameters of a receiver's address: the stream that it feeds, the PEM files of ``tls://``, and
+the octal permissions of a Unix socket."""
+RECEIVER_PARAMETERS: Final = (*PLACE_PARAMETERS, "gauge_sign", "framing", "signed")
+"""And of statsd's: how signed gauges are read, how a stream is cut into lines (``auto``, ``line``
+or DogStatsD's ``length``), and whether datagrams must be signed once there is a secret."""
 
 TAG_STYLES: Final = ("dogstatsd", "influx", "librato", "signalfx", "graphite")
 
@@ -55,7 +58,8 @@ class Key(NamedTuple):
 _DATAGRAMS_AND_STREAMS = values.address(
     "udp", "tcp", "tls", "unixgram", "unix", parameters=RECEIVER_PARAMETERS
 )
-_LINES = values.address("tcp", "tls", "udp", "unix", parameters=RECEIVER_PARAMETERS)
+_LINES = values.address("tcp", "tls", "udp", "unix", parameters=PLACE_PARAMETERS)
+_STREAMS = values.address("tcp", "tls", "unix", parameters=PLACE_PARAMETERS)
 _SERVED = values.address("tcp", "tls", parameters=("cert", "key"))
 _CARBON = values.address("tcp", "pickle")
 
@@ -80,12 +84,27 @@ KEYS: Final[tuple[Key, ...]] = (
         many=True,
     ),
     Key(
+        "pickle",
+        ("tcp://127.0.0.1:2004",),
+        _STREAMS,
+        "where carbon's pickle protocol comes in: tcp:// tls:// unix://; repeatable",
+        "ADDRESS",
+        many=True,
+    ),
+    Key(
         "http",
         ("tcp://127.0.0.1:8080",),
         _SERVED,
         "where HTTP is served: tcp:// or tls://host:port?cert=FILE&key=FILE; repeatable",
         "ADDRESS",
         many=True,
+    ),
+    Key(
+        "statsd-secret",
+        "",
+        values.optional_path,
+        "file with the secret that statsd's datagrams must be signed with",
+        "FILE",
     ),
     Key("flush-interval", 10, values.number(0.1, 3600), "folding period of statsd samples", "SECONDS"),
     Key(
@@ -173,6 +192,12 @@ KEYS: Final[tuple[Key, ...]] = (
         "connections of each stream receiver",
     ),
     Key("limits.idle", limits.STREAM_IDLE, values.span(1), "silence after which they are closed"),
+    Key(
+        "limits.signed-drift",
+        limits.SIGNED_DRIFT,
+        values.number(1, 3600),
+        "seconds that a signed datagram's time may be away from ours",
+    ),
     Key(
         "limits.http-connections",
         limits.HTTP_CONNECTIONS,

@@ -25,7 +25,7 @@ from metronome.assembly import (
     make_store,
     make_streams,
 )
-from metronome.config import Config
+from metronome.config import Config, secret_of
 from metronome.data_dir import DataDir
 from metronome.errors import ConfigError
 from metronome.fold import mapping
@@ -145,6 +145,7 @@ class GatewayService(Service):
             lambda source, address: make_inlet(config, gateway.intake, source, address),
             config.limits.connections,
             config.limits.idle,
+            secret_of(config),
         )
         self._on_stop(door.close)
         web = WebServer(
@@ -158,6 +159,7 @@ class GatewayService(Service):
         bound = {
             "statsd": [str(address) for address in door.open("statsd", config.statsd)],
             "graphite": [str(address) for address in door.open("graphite", config.graphite)],
+            "pickle": [str(address) for address in door.open("pickle", config.pickle)],
             "http": [str(address) for address in web.open(config.http)],
         }
         told = {option: places for option, places in bound.items() if places}

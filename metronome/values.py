@@ -25,6 +25,7 @@ _SIZES: Final = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
 _SIZES_BINARY: Final = {"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
 _SPANS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 GAUGE_SIGNS: Final = ("delta", "absolute")
+FRAMINGS: Final = ("auto", "line", "length")
 _TRUE: Final = ("true", "yes", "on", "1")
 _FALSE: Final = ("false", "no", "off", "0")
 
@@ -147,6 +148,10 @@ def address(*transports: str, parameters: Collection[str] = ()) -> Callable[[obj
             raise ValueError("it names no certificate; tls://host:port?cert=FILE&key=FILE would be right")
         if found.parameter("gauge_sign", "delta") not in GAUGE_SIGNS:
             raise ValueError(f"gauge_sign={' or '.join(GAUGE_SIGNS)} would be right")
+        if found.parameter("framing", "auto") not in FRAMINGS:
+            raise ValueError(f"framing={' or '.join(FRAMINGS)} would be right")
+        if found.parameter("signed", "yes") not in ("yes", "no"):
+            raise ValueError("signed=yes or signed=no would be right")
         if not re.fullmatch("0?[0-7]{3}", found.parameter("mode", "600")):
             raise ValueError("the mode is not three octal digits; mode=660 would be right")
         return found

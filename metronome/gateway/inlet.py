@@ -81,10 +81,10 @@ class Inlet:
             self._settle("")
         return read
 
-    def reject(self, reason: str, excerpt: bytes, sender: str = "") -> None:
-        """The receiver itself refused something, such as an endless line."""
-        self._ledger.received(self.stream, self.source, 1)
-        self._ledger.reject(self.stream, self.source, reason, 1, excerpt, sender)
+    def reject(self, reason: str, excerpt: bytes, sender: str = "", number: int = 1) -> None:
+        """The receiver itself refused something, such as an endless line; so many of them."""
+        self._ledger.received(self.stream, self.source, number)
+        self._ledger.reject(self.stream, self.source, reason, number, excerpt, sender)
 
     def shed(self, reason: str, number: int) -> None:
         """The receiver had to refuse so much good input for load."""

@@ -37,7 +37,7 @@ CATALOGUE: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
     "metronome_connections_closed_total": (
         "counter",
         ("source", "reason"),
-        "connections that a receiver closed by itself: idle, too_many_connections",
+        "connections that a receiver closed by itself: idle, too_many_connections, unreadable",
     ),
     "metronome_flush_seconds": ("gauge", (), "how long the last flush held the reactor"),
     "metronome_flushes_total": ("counter", (), "flushes done"),

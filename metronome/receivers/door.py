@@ -15,6 +15,7 @@ from metronome.errors import ConfigError
 from metronome.gateway.inlet import Inlet
 from metronome.gateway.telemetry import Telemetry
 from metronome.receivers.interface import Given, IReactor, Listener
+from metronome.wire.signed import Secret
 
 
 class Door:
@@ -33,12 +34,14 @@ class Door:
         inlet: Callable[[str, Address], Inlet],
         connections: int,
         idle: float,
+        secret: Secret | None = None,
     ):
         self._reactor = reactor
         self._telemetry = telemetry
         self._inlet = inlet
         self._connections = connections
         self._idle = idle
+        self._secret = secret
         self._known = receivers.found()
         self._listeners: dict[str, list[Listener]] = {}
 
@@ -59,7 +62,9 @@ class Door:
     def _open(self, option: str, address: Address) -> Address:
         source = f"{option}_{address.transport}"
         inlet = self._inlet(source, address)
-        given = Given(self._reactor, address, inlet, self._telemetry, self._connections, self._idle)
+        given = Given(
+            self._reactor, address, inlet, self._telemetry, self._connections, self._idle, self._secret
+        )
         listener = self._known[option, address.transport].make(given)
         try:
             bound = listener.listen()

@@ -22,6 +22,7 @@ from twisted.internet.interfaces import (
 from metronome.addresses import Address
 from metronome.gateway.inlet import Inlet
 from metronome.gateway.telemetry import Telemetry
+from metronome.wire.signed import Secret
 
 
 class IReactor(IReactorFDSet, IReactorTCP, IReactorUNIX, IReactorSSL, IReactorTime, IReactorFromThreads):
@@ -37,6 +38,8 @@ class Given(NamedTuple):
     telemetry: Telemetry
     connections: int
     idle: float
+    secret: Secret | None = None
+    """With it, datagrams of statsd must be signed."""
 
 
 class Listener(Protocol):

@@ -1,4 +1,4 @@
-"""Lines over connections: TCP, TLS and Unix streams alike.
+"""Lines over connections: TCP, TLS and Unix streams alike, however they are framed.
 
 Whole lines are taken in block by block.  While the intake has no room nothing is read, so that
 the sender waits instead of losing.  A last line without a line end counts when the sender has
@@ -19,10 +19,9 @@ from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.python.failure import Failure
 
 from metronome.addresses import Address
-from metronome.limits import LINE_BYTES
 from metronome.receivers import sockets
 from metronome.receivers.interface import Given
-from metronome.wire.lines import LineSplitter
+from metronome.wire.framing import Framing, Lines, Taken
 
 Feed = Callable[[bytes, str], None]
 """Takes a block of whole lines and its sender."""
@@ -43,7 +42,7 @@ class LineConnection(Protocol):
         self._owner = owner
         self._given = owner.given
         self._sender = sender
-        self._splitter = LineSplitter(LINE_BYTES)
+        self._framing = owner.framing()
         self._idle: IDelayedCall | None = None
         self._lost = False
         self.gone: Deferred[None] = Deferred()
@@ -57,11 +56,12 @@ class LineConnection(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         self._watch()
-        block, refused = self._splitter.feed(data)
-        for excerpt in refused:
-            self._given.inlet.reject("line_too_long", excerpt, self._sender)
-        if block:
-            self._owner.feed(block, self._sender)
+        taken = self._framing.feed(data)
+        self._take(taken)
+        if taken.lost:
+            self._owner.closed("unreadable")
+            self.close()
+            return
         if self._given.inlet.blocked():
             # Waiting is ours, not the sender's silence.
             self._unwatch()
@@ -71,17 +71,19 @@ class LineConnection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._lost = True
         self._unwatch()
-        rest = self._splitter.rest()
-        if rest and isinstance(reason.value, ConnectionDone):
-            self._owner.feed(rest + b"\n", self._sender)
-        elif rest:
-            self._given.inlet.reject("unfinished_line", rest, self._sender)
+        self._take(self._framing.end(isinstance(reason.value, ConnectionDone)))
         self._owner.went(self)
         self.gone.callback(None)
 
     def close(self) -> None:
         """End the connection at once: what was not read is the sender's still."""
         self._transport.abortConnection()
+
+    def _take(self, taken: Taken) -> None:
+        for reason, excerpt, number in taken.refused:
+            self._given.inlet.reject(reason, excerpt, self._sender, number)
+        if taken.block:
+            self._owner.feed(taken.block, self._sender)
 
     @property
     def _transport(self) -> _Transport:
@@ -119,9 +121,11 @@ class StreamListener(ServerFactory):
 
     noisy = False
 
-    def __init__(self, given: Given, feed: Feed):
+    def __init__(self, given: Given, feed: Feed, framing: Callable[[], Framing] = Lines):
+        """``framing()`` makes what takes one connection apart."""
         self.given = given
         self.feed = feed
+        self.framing = framing
         self._connections: set[LineConnection] = set()
         self._port: IListeningPort | None = None
         self._bound = given.address

@@ -20,6 +20,7 @@ Result = TypeVar("Result")
 FREE_PORTS = {
     "statsd": ["udp://127.0.0.1:0", "tcp://127.0.0.1:0"],
     "graphite": ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"],
+    "pickle": ["tcp://127.0.0.1:0"],
     "http": ["tcp://127.0.0.1:0"],
 }
 START_SECONDS = 20

@@ -34,8 +34,8 @@ class RememberingInlet:
     def drain(self, fd: int, budget: int) -> int:
         raise AssertionError("the tests here watch the input, so it is fed datagram by datagram")
 
-    def reject(self, reason: str, excerpt: bytes, sender: str = "") -> None:
-        self.rejects.append((reason, excerpt))
+    def reject(self, reason: str, excerpt: bytes, sender: str = "", number: int = 1) -> None:
+        self.rejects += [(reason, excerpt)] * number
 
     def kernel_dropped(self, number: int) -> None:
         self.dropped += number

@@ -18,6 +18,9 @@ def test_every_receiver_is_found_by_what_it_serves() -> None:
         ("graphite", "tls"),
         ("graphite", "unix"),
         ("graphite", "udp"),
+        ("pickle", "tcp"),
+        ("pickle", "tls"),
+        ("pickle", "unix"),
     }
 
 
