@@ -60,7 +60,11 @@ def make_store(config: Config, reactor: IReactor) -> Store:
     """The store that the settings name, not started."""
     worker = ThreadWorker(reactor, "store")
     return open_store(
-        config.store, data_dir=config.data_dir, worker=worker, memory_limit=config.limits.store_memory
+        config.store,
+        data_dir=config.data_dir,
+        worker=worker,
+        clock=reactor,
+        memory_limit=config.limits.store_memory,
     )
 
 
@@ -120,7 +124,15 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
     )
     return Parts(
         gateway=gateway,
-        flusher=Flusher(intake, journal, ledger, telemetry, reactor, config.flush_interval),
+        flusher=Flusher(
+            intake,
+            journal,
+            ledger,
+            telemetry,
+            reactor,
+            config.flush_interval,
+            config.limits.idle_flushes,
+        ),
         keeper=Keeper(store, lambda: retention_of(config, streams), reactor),
         store_consumer=store_consumer,
         duplicates=duplicates,
