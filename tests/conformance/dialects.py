@@ -17,7 +17,9 @@ from tests.conformance.dialect_cells import PARSERS, code, of_us
 from tests.conformance.dialect_rules import RULES, View
 from tests.conformance.statsd_systems import Case, input_of
 
-CASES = Path(__file__).parent / "data" / "statsd-differential.jsonl"
+DATA = Path(__file__).parent / "data"
+CASES = DATA / "statsd-differential.jsonl"
+DEVIATIONS = json.loads((DATA / "statsd-deviations.json").read_text(encoding="utf-8"))
 PAGE = Path(__file__).parents[2] / "doc" / "dialects.md"
 
 TITLE = """\
@@ -56,6 +58,15 @@ SUMMARY = """\
 OWN = """\
 One form is ours alone: `=` in front of a gauge's value (rule {gauges}). What a receiver can switch:
 `gauge_sign`, each of the five tag styles, container labels.
+"""
+
+
+OTHERS = """\
+## Other systems' own tests
+
+`tests/conformance/data/statsd-lines.jsonl` holds what nine systems' own tests expect of a line, each with
+the switches it asks for, and `graphite-lines.jsonl` the same of two that read Graphite. We do what they want
+but for these, and each has its reason:
 """
 
 
@@ -132,6 +143,22 @@ def summary(found: list[Row]) -> str:
     )
 
 
+def deviations() -> str:
+    """Where we do not do what another system's own test wants, and why."""
+    tables = (("statsd-lines.jsonl", "lines"), ("graphite-lines.jsonl", "graphite"))
+    lines = ["| line | from | its test wants | why |", "|---|---|---|---|"]
+    for file, key in tables:
+        for text in (DATA / file).read_text(encoding="utf-8").splitlines():
+            case = json.loads(text)
+            reason = DEVIATIONS[key].get(case["id"])
+            if reason:
+                given = case["input"] or input_of(case).decode("utf-8", "backslashreplace")
+                origin = case.get("system") or case["source"]["repo"]
+                wanted = "another reading" if case["accept"] else "a refusal"
+                lines.append(f"| {code(given)} | {origin} | {wanted} | {DEVIATIONS['reasons'][reason]} |")
+    return "\n".join(dict.fromkeys(lines)) + "\n"
+
+
 def page(found: list[Row]) -> str:
     """The whole page."""
     by_id = {row.case["id"]: row for row in found}
@@ -148,6 +175,7 @@ def page(found: list[Row]) -> str:
     parts.append(OWN.format(gauges=gauges))
     strict = [row for row in found if row.reason and row.takers]
     parts.append("## Refused by us, accepted by some\n\n" + table(strict))
+    parts.append(OTHERS + "\n" + deviations())
     parts.append("## All lines\n\n" + table(found))
     return "\n".join(parts)
 

@@ -68,6 +68,14 @@ def test_a_rule_shows_lines_it_speaks_of(index: int, rule: Rule) -> None:
     assert set(rule.refuses) <= set(REJECT_REASONS)
 
 
+def test_every_deviation_is_on_the_page() -> None:
+    """Whatever we do otherwise than another system's own test wants is named with its reason."""
+    written = dialects.deviations()
+    named = {reason for key in ("lines", "graphite") for reason in dialects.DEVIATIONS[key].values()}
+    assert len(named) > 10
+    assert all(dialects.DEVIATIONS["reasons"][reason] in written for reason in named)
+
+
 def test_cells() -> None:
     """Bars, line ends and back-ticks do not break the table; neighbours are counted."""
     assert code("a|b\n") == "`a\\|b\\n`"
