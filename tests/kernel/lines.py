@@ -63,11 +63,15 @@ VALUES += [
     b"1e999",
     b"1_0",
     b" 1",
+    b"-5\t",
+    b"  =7 ",
+    b" ",
     b"9007199254740993",
 ]
-TYPES = [b"c", b"ms", b"g", b"s", b"h", b"d", b"m", b"C", b"q", b"", b"kv"]
+TYPES = [b"c", b"ms", b"g", b"s", b"h", b"d", b"m", b"C", b"q", b"", b"kv", b"c ", b"g\t"]
 FIELDS = [
     b"@0.5",
+    b"@0.5 ",
     b"@1",
     b"@0.1",
     b"@3e-5",
