@@ -9,6 +9,7 @@ passed the oldest is shed, by its reason.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred, succeed
@@ -40,6 +41,10 @@ class _Waiting(NamedTuple):
         return sum(map(len, self.payloads))
 
 
+def _nothing_elsewhere() -> Deferred[None]:
+    return succeed(None)
+
+
 class Flusher:
     """Flushes every table of the intake, each period."""
 
@@ -54,9 +59,12 @@ class Flusher:
         clock: IReactorTime,
         period: float,
         idle_flushes: int = IDLE_FLUSHES,
+        gather: Callable[[], Deferred[None]] = _nothing_elsewhere,
     ):
         """``period`` in seconds is the folding period p of statsd samples; series that were
-        idle for ``idle_flushes`` flushes are forgotten by their table."""
+        idle for ``idle_flushes`` flushes are forgotten by their table.  ``gather()`` brings in
+        what other processes have folded of the period that ends; the flush waits until it
+        fires, which it does soon and never with a failure."""
         self._intake = intake
         self._journal = journal
         self._ledger = ledger
@@ -72,6 +80,8 @@ class Flusher:
         self._held = 0.0
         self._writing: Deferred[None] = succeed(None)
         self._busy = False
+        self._stopped = False
+        self._gather = gather
         telemetry.gauge("metronome_flush_seconds", lambda: self._held)
         telemetry.gauge("metronome_flush_waiting_bytes", lambda: self._waiting_bytes)
 
@@ -96,6 +106,7 @@ class Flusher:
 
     def stop(self) -> Deferred[None]:
         """Flush what there is, the open period too; fires when the journal has it or refused."""
+        self._stopped = True
         for call in self._calls:
             if call.active():
                 call.cancel()
@@ -135,6 +146,11 @@ class Flusher:
         self._write()
 
     def _on_instant(self) -> None:
+        self._gather().addCallback(self._end_period)
+
+    def _end_period(self, _: None) -> None:
+        if self._stopped:
+            return
         self.flush()
         now = self._clock.seconds()
         self._begun = now - now % self._period

@@ -7,13 +7,15 @@ and refused since the last feed came from this receiver, because only one feeds 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
 from metronome.gateway.ledger import Ledger, RejectNote
 from metronome.gateway.telemetry import Telemetry
-from metronome.kernel.interface import Dialect, Table
+from metronome.kernel.interface import Dialect, Reject, Table
+from metronome.model import Columns
 
 _REJECTED = "rejected:"
 
@@ -91,6 +93,27 @@ class Inlet:
         self._ledger.received(self.stream, self.source, number)
         self._ledger.shed(self.stream, self.source, reason, number)
 
+    def merge(self, columns: Columns) -> None:
+        """Take in what another process has folded for this receiver; it is received now.
+        ``ValueError`` where it is nothing that a table gives."""
+        self._table.merge(columns)
+        self._settle("")
+
+    def counted(self, fresh: Mapping[str, int], rejects: Iterable[Reject]) -> None:
+        """Another process counted so much for this receiver, by the names of a table's counts and
+        without samples, and refused these lines among others."""
+        self._account(fresh)
+        self._note(rejects, "")
+
+    def events(self, lines: list[bytes], sender: str = "") -> None:
+        """Take DogStatsD events and service checks."""
+        self._gate.tell(self.stream, self.source, lines, sender)
+
+    def show(self, block: bytes) -> None:
+        """Show lines that another process has taken in to whoever watches."""
+        if self._gate.tapped:
+            self._gate.show(self.stream, self.source, block)
+
     def kernel_dropped(self, number: int) -> None:
         """The kernel dropped so many datagrams before they could be read.
 
@@ -106,6 +129,11 @@ class Inlet:
         """Whether somebody wants to see the lines; ``drain`` cannot show them."""
         return self._gate.tapped
 
+    @property
+    def dialect(self) -> Dialect:
+        """What this receiver understands."""
+        return self._dialect
+
     def blocked(self) -> bool:
         """Whether a stream transport should stop reading for now."""
         return self._gate.blocked(self.stream)
@@ -118,27 +146,30 @@ class Inlet:
         counts = self._table.counts()
         before, self._told.counts = self._told.counts, Counter(counts)
         fresh = {name: number - before[name] for name, number in counts.items() if number != before[name]}
-        received = fresh.pop("samples", 0)
-        if fresh.pop("events", 0):
-            self._gate.tell(self.stream, self.source, self._table.take_events(), sender)
-        self._count("metronome_lines_total", fresh.pop("lines", 0))
-        self._count("metronome_datagrams_total", fresh.pop("datagrams", 0))
-        dropped = fresh.pop("kernel_drops", 0)
+        if fresh.get("events"):
+            self.events(self._table.take_events(), sender)
+        if self._account(fresh):
+            self._note(self._table.rejects(), sender)
+
+    def _account(self, fresh: Mapping[str, int]) -> bool:
+        """Keep the books of what a table has counted; whether it refused anything."""
+        self._count("metronome_lines_total", fresh.get("lines", 0))
+        self._count("metronome_datagrams_total", fresh.get("datagrams", 0))
+        dropped = fresh.get("kernel_drops", 0)
         if dropped > 0:
             self.kernel_dropped(dropped)
         refused = {name: number for name, number in fresh.items() if name.startswith(_REJECTED)}
-        self._ledger.received(self.stream, self.source, received + sum(refused.values()))
+        self._ledger.received(self.stream, self.source, fresh.get("samples", 0) + sum(refused.values()))
         for name, number in refused.items():
             self._ledger.count_rejects(self.stream, self.source, name.removeprefix(_REJECTED), number)
-        if refused:
-            self._note(sender)
+        return bool(refused)
 
     def _count(self, name: str, number: int) -> None:
         if number:
             self._telemetry.count(name, number, source=self.source)
 
-    def _note(self, sender: str) -> None:
+    def _note(self, rejects: Iterable[Reject], sender: str) -> None:
         now = self._gate.now()
-        for reject in self._table.rejects():
+        for reject in rejects:
             text = reject.excerpt.decode("utf-8", "replace")
             self._ledger.note(self.stream, RejectNote(now, self.source, sender, reject.reason, text))

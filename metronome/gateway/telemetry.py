@@ -32,6 +32,13 @@ CATALOGUE: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
         ("source", "reason"),
         "datagrams lost before they were read; reason kernel: the socket buffer was full",
     ),
+    "metronome_workers": ("gauge", (), "worker processes that receive, where there are any"),
+    "metronome_worker_restarts_total": ("counter", (), "workers that died and were started anew"),
+    "metronome_worker_late_total": (
+        "counter",
+        (),
+        "times that a worker had not handed over when a period was flushed; it counts into the next",
+    ),
     "metronome_connections": ("gauge", ("source",), "open connections of a receiver"),
     "metronome_connections_accepted_total": ("counter", ("source",), "connections accepted by a receiver"),
     "metronome_connections_closed_total": (

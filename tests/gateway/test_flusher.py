@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+from twisted.internet.defer import Deferred
+
 from metronome.gateway.flusher import Flusher
 from metronome.kernel.interface import Dialect
 from metronome.limits import FLUSH_WAIT_BYTES, POINTS_INTERVAL, PRUNE_FLUSHES
@@ -155,3 +157,33 @@ def test_idle_series_are_forgotten_by_the_table() -> None:
         inlet.statsd(b"stays:1|c")
         kit.clock.advance(PERIOD)
     assert kit.telemetry.value("metronome_series", stream="main") == 1
+
+
+def test_a_flush_waits_for_what_is_folded_elsewhere() -> None:
+    """What is brought in before ``gather`` fires belongs to the period that ends; then the next begins."""
+    kit = Kit()
+    gathering: list[Deferred[None]] = []
+
+    def gather() -> Deferred[None]:
+        gathering.append(Deferred())
+        return gathering[-1]
+
+    flusher = Flusher(kit.intake, kit.journal, kit.ledger, kit.telemetry, kit.clock, PERIOD, gather=gather)
+    flusher.start()
+    inlet = kit.intake.inlet("udp", "main", Dialect())
+    inlet.statsd(b"hits:1|c")
+    kit.clock.advance(PERIOD)
+    assert len(gathering) == 1
+    assert flusher.open_period == START_MS
+    inlet.statsd(b"hits:2|c")
+    kit.clock.advance(0.2)
+    gathering[0].callback(None)
+    kit.settle()
+    assert parts(kit) == [("hits", START_MS, 3.0)]
+    assert flusher.open_period == START_MS + 10_000
+    kit.clock.advance(PERIOD - 0.2)
+    assert len(gathering) == 2
+    kit.wait(flusher.stop())
+    gathering[1].callback(None)
+    kit.settle()
+    assert len(marks(kit)) == 1

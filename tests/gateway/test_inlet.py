@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 
+from metronome.kernel import Table
 from metronome.kernel.interface import Dialect
 from metronome.model import EventSelection
 from tests.gateway.kit import Kit
@@ -79,3 +80,41 @@ def test_drops_of_the_kernel_stand_outside_the_books() -> None:
     kit.intake.inlet("udp", "main", Dialect()).kernel_dropped(3)
     assert kit.telemetry.value("metronome_datagrams_dropped_total", source="udp", reason="kernel") == 3
     assert kit.received() == kit.accounted() == 0
+
+
+def test_what_another_process_folded_is_received_when_it_is_merged() -> None:
+    """Samples count as they come in with the parts, refused lines as they are told, events are taken."""
+    kit = Kit()
+    inlet = kit.intake.inlet("udp", "main", Dialect())
+    elsewhere = Table(relative_gauges=True)
+    elsewhere.feed_statsd(b"hits:1|c\nhits:2|c\nload:+3|g\nbad", inlet.dialect)
+    inlet.statsd(b"load:10|g")
+    inlet.merge(elsewhere.flush(0, 1.0))
+    counts = elsewhere.counts()
+    del counts["samples"]
+    inlet.counted(counts, elsewhere.rejects())
+    inlet.events([b"_e{6,4}:deploy|done"])
+    kit.settle()
+    value = kit.telemetry.value
+    assert value("metronome_received_total", stream="main", source="udp") == 6
+    assert value("metronome_lines_total", source="udp") == 5
+    assert [(note.reason, note.excerpt) for note in kit.ledger.notes("main")] == [("malformed_line", "bad")]
+    assert len(kit.wait(kit.reader.events(EventSelection("main")))) == 1
+    assert kit.received() == kit.accounted() == 6
+    columns = kit.intake.table("main").flush(0, 1.0)
+    assert dict(zip(map(columns.key, range(2)), columns.n.tolist(), strict=True)) == {
+        b"gload": 13.0,
+        b"chits": 3.0,
+    }
+
+
+def test_lines_from_another_process_are_shown_to_watchers_only() -> None:
+    """Nothing is made of them, because that process has folded them."""
+    kit = Kit()
+    inlet = kit.intake.inlet("udp", "main", Dialect())
+    seen: list[bytes] = []
+    inlet.show(b"a:1|c")
+    kit.intake.tap(lambda stream, source, block: seen.append(block))
+    inlet.show(b"b:1|c")
+    assert seen == [b"b:1|c"]
+    assert kit.received() == 0
