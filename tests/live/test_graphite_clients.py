@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import shutil
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.carbon import free_ports
+from tests.live.carbon import environment, free_ports
 from tests.live.conftest import require
 from tests.live.gateway import RunningGateway, eventually
 from tests.live.tools import which
@@ -57,23 +59,46 @@ match * send to gateway;
 listen type linemode {own} proto tcp;
 """
 
+CARBON_RELAY_CONF = """\
+[relay]
+STORAGE_DIR = {folder}
+CONF_DIR = {folder}
+LOG_DIR = {folder}
+PID_DIR = {folder}
+LINE_RECEIVER_INTERFACE = 127.0.0.1
+LINE_RECEIVER_PORT = {own}
+PICKLE_RECEIVER_INTERFACE = 127.0.0.1
+PICKLE_RECEIVER_PORT = {spare}
+RELAY_METHOD = consistent-hashing
+DESTINATIONS = 127.0.0.1:{port}:a
+DESTINATION_PROTOCOL = {form}
+MAX_DATAPOINTS_PER_MESSAGE = 30
+CARBON_METRIC_INTERVAL = 0
+ENABLE_LOGROTATION = False
+"""
+
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     """One gateway for all of them."""
-    with RunningGateway(tmp_path_factory.mktemp("graphite") / "var") as running:
+    folder = tmp_path_factory.mktemp("graphite")
+    with RunningGateway(folder / "var", pickle="tcp://127.0.0.1:0") as running:
         yield running
 
 
 @contextlib.contextmanager
-def running(folder: Path, *command: str) -> Iterator[None]:
+def running(folder: Path, *command: str, **environment: str) -> Iterator[None]:
     """A program for as long as the block lasts."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin"
     program = shutil.which(command[0], path=path)
     assert program is not None
     with open(folder / "console.log", "wb") as log:
         process = subprocess.Popen(
-            [program, *command[1:]], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            [program, *command[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
         )
     try:
         yield
@@ -156,6 +181,41 @@ def test_carbon_c_relay(gateway: RunningGateway, tmp_path: Path, transport: str)
                 line = f"relay.{transport};dc=eu {index * 1.5} {start + index}\n"
                 connection.sendall(line.encode())
         check(gateway, f"relay.{transport}", start)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickle_client_as_carbon_has_it(gateway: RunningGateway, protocol: int) -> None:
+    """``pickle.dumps`` of a list of points behind its length, whatever Python's pickle protocol."""
+    start = int(time.time()) - BEFORE
+    name = f"pickled.p{protocol}"
+    with connected(socket.AF_INET, ("127.0.0.1", gateway.port("pickle", "tcp"))) as connection:
+        for begin in range(0, NUMBER, 30):
+            wanted = range(begin, min(begin + 30, NUMBER))
+            frame = [(f"{name};dc=eu", (start + index, index * 1.5)) for index in wanted]
+            payload = pickle.dumps(frame, protocol=protocol)
+            connection.sendall(struct.pack("!L", len(payload)) + payload)
+    check(gateway, name, start)
+
+
+@pytest.mark.parametrize("form", ["pickle", "line"])
+def test_carbon_relay(gateway: RunningGateway, tmp_path: Path, form: str) -> None:
+    """carbon's own relay and client in front of us."""
+    python = environment()
+    require(python, "carbon from PyPI")
+    assert python is not None
+    start = int(time.time()) - BEFORE
+    own, spare = free_ports(2)
+    port = gateway.port("pickle" if form == "pickle" else "graphite", "tcp")
+    conf = CARBON_RELAY_CONF.format(folder=tmp_path, own=own, spare=spare, port=port, form=form)
+    (tmp_path / "carbon.conf").write_text(conf)
+    (tmp_path / "storage-schemas.conf").write_text("[all]\npattern = .*\nretentions = 1s:1d\n")
+    relay = [str(python / "bin" / name) for name in ("python", "carbon-relay.py")]
+    options = ["--nodaemon", f"--config={tmp_path}/carbon.conf", "start"]
+    with running(tmp_path, *relay, *options, GRAPHITE_ROOT=str(tmp_path)):
+        with connected(socket.AF_INET, ("127.0.0.1", own)) as connection:
+            lines = [f"relayed.{form} {index * 1.5} {start + index}\n" for index in range(NUMBER)]
+            connection.sendall("".join(lines).encode())
+        check(gateway, f"relayed.{form}", start)
 
 
 def test_nothing_of_it_was_refused(gateway: RunningGateway) -> None:

@@ -7,6 +7,7 @@ import json
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import statsd
@@ -220,5 +221,11 @@ def test_java_dogstatsd(gateway: RunningGateway, transport: str) -> None:
 
 
 def test_nothing_of_it_was_refused(gateway: RunningGateway) -> None:
-    """No client of these sends a line that we do not understand."""
+    """No client of these sends a line that we do not understand; samples, events and checks are all stored."""
+
+    def days() -> list[dict[str, Any]]:
+        return list(gateway.get("/ledger.json")["days"])
+
+    found = eventually(days, lambda some: not any(day["waiting"] for day in some))
+    assert [day["received"] for day in found] == [day["stored"] for day in found]
     assert gateway.get("/ledger.json")["rejects"] == []
