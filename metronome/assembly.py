@@ -32,6 +32,7 @@ from metronome.journal.interface import Journal
 from metronome.journal.journal import FileJournal
 from metronome.kernel import TWIN, Table
 from metronome.limits import STORE_LINGER
+from metronome.receivers.crew import Crew
 from metronome.receivers.interface import IReactor
 from metronome.store import open_store
 from metronome.store.interface import Retention, Rung, Store
@@ -83,6 +84,7 @@ class Parts:
     store_consumer: Consumer
     duplicates: Duplicates
     outputs: tuple[GraphiteOut, ...]
+    crew: Crew
 
 
 def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store, streams: Streams) -> Parts:
@@ -103,6 +105,7 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
     reader = Reader(store, journal, lambda: store_consumer.position)
     exposition = Exposition(journal, reactor, telemetry, ttl=config.prometheus.ttl)
     outputs = tuple(_output(config, address, journal, reactor, telemetry) for address in config.graphite_out)
+    crew = Crew(reactor, telemetry, config.workers, config.limits.series, config.flush_interval)
     gateway = Gateway(
         intake=intake,
         reader=reader,
@@ -132,11 +135,13 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
             reactor,
             config.flush_interval,
             config.limits.idle_flushes,
+            crew.gather,
         ),
         keeper=Keeper(store, lambda: retention_of(config, streams), reactor),
         store_consumer=store_consumer,
         duplicates=duplicates,
         outputs=outputs,
+        crew=crew,
     )
 
 

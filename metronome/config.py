@@ -75,6 +75,7 @@ class Config:
     pickle: tuple[Address, ...]
     http: tuple[Address, ...]
     statsd_secret: Path | None
+    workers: int
     flush_interval: float
     graphite_out: tuple[Address, ...]
     mapping: Path | None

@@ -36,6 +36,18 @@ PICKLE_BYTES: Final = 1 << 20
 """Longest frame of carbon's pickle form; carbon itself closes the connection above this."""
 PICKLE_TEXT_BYTES: Final = 16 << 20
 """Text in one such frame, with what its memo repeats: a hostile megabyte could say gigabytes."""
+WORKER_PATIENCE: Final = 0.2
+"""Longest that a flush waits for workers, and at most a quarter of its period: what comes later
+counts into the next period."""
+WORKER_RETRY_FIRST: Final = 0.1
+WORKER_RETRY_MOST: Final = 5.0
+"""First and longest pause before a worker that died is started anew; it doubles in between."""
+WORKER_STEADY: Final = 10.0
+"""A worker that lived so long has not failed to start: the pause is the first one again."""
+WORKER_STOP: Final = 1.5
+"""How long workers have to hand over the rest at stop; within a step of ``STOP_SECONDS``."""
+WORKERS_MOST: Final = 64
+"""Worker processes; more than a machine's cores are of no use."""
 EXCERPT_BYTES: Final = 160
 """How much of a rejected line is kept: enough to recognise the sender."""
 REJECTS_KEPT: Final = 1000

@@ -106,6 +106,13 @@ KEYS: Final[tuple[Key, ...]] = (
         "file with the secret that statsd's datagrams must be signed with",
         "FILE",
     ),
+    Key(
+        "workers",
+        1,
+        values.whole(1, limits.WORKERS_MOST),
+        "processes that take in statsd over UDP; 1: the gateway itself does",
+        "NUMBER",
+    ),
     Key("flush-interval", 10, values.number(0.1, 3600), "folding period of statsd samples", "SECONDS"),
     Key(
         "graphite-out",

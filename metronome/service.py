@@ -69,6 +69,7 @@ class GatewayService(Service):
         self._closing: list[Callable[[], Deferred[Any]]] = []
         self._parts: Parts | None = None
         self._mapper: Mapper | None = None
+        self._rules = ""
 
     def startService(self) -> None:
         """Begin to start; what goes wrong is told to ``failed``."""
@@ -115,7 +116,7 @@ class GatewayService(Service):
     def _start_parts(self, parts: Parts) -> None:
         gateway = parts.gateway
         expose(gateway, self._reactor.seconds())
-        gateway.intake.use_mapper(self._mapper)
+        self._use_mapping(parts)
         gateway.intake.table(MAIN)  # flushed from the start: a flush's mark is what outputs go by
         self._forget_former(parts)
         consumers: list[_Consumer] = [parts.store_consumer, gateway.exposition, *parts.outputs]
@@ -146,6 +147,7 @@ class GatewayService(Service):
             config.limits.connections,
             config.limits.idle,
             secret_of(config),
+            parts.crew if config.workers > 1 else None,
         )
         self._on_stop(door.close)
         web = WebServer(
@@ -162,6 +164,8 @@ class GatewayService(Service):
             "pickle": [str(address) for address in door.open("pickle", config.pickle)],
             "http": [str(address) for address in web.open(config.http)],
         }
+        parts.crew.start()
+        self._on_stop(parts.crew.close)
         told = {option: places for option, places in bound.items() if places}
         web.tell(told)
         self._data_dir.tell_addresses(told)
@@ -183,9 +187,13 @@ class GatewayService(Service):
             raise ConfigError(f"mapping = '{file}': {error}") from None
         for sentence in mapping.ignored(rules):
             self.log.warn("mapping = '{file}': {sentence}", file=str(file), sentence=sentence)
-        self._mapper = rules.mapper()
+        self._rules, self._mapper = text, rules.mapper()
         if self._parts is not None:
-            self._parts.gateway.intake.use_mapper(self._mapper)
+            self._use_mapping(self._parts)
+
+    def _use_mapping(self, parts: Parts) -> None:
+        parts.gateway.intake.use_mapper(self._mapper)
+        parts.crew.use_rules(self._rules)
 
     # --- stopping --------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ TESTED_ELSEWHERE = {
 }
 """Modules without a behaviour of their own, and the test that runs them."""
 
-ENTRIES = ("metronome.tap", "metronome.cli", "metronome.logging", "metronome.client")
+ENTRIES = ("metronome.tap", "metronome.cli", "metronome.worker", "metronome.logging", "metronome.client")
 """Where programs begin, and what applications import."""
 
 TWINS = ("metronome.journal.memory_disk", "metronome.threads.memory")

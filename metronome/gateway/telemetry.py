@@ -32,7 +32,7 @@ CATALOGUE: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
         ("source", "reason"),
         "datagrams lost before they were read; reason kernel: the socket buffer was full",
     ),
-    "metronome_workers": ("gauge", (), "worker processes that receive, where there are any"),
+    "metronome_workers": ("gauge", (), "worker processes that receive; 0: the gateway does by itself"),
     "metronome_worker_restarts_total": ("counter", (), "workers that died and were started anew"),
     "metronome_worker_late_total": (
         "counter",

@@ -14,7 +14,7 @@ from metronome.addresses import Address
 from metronome.errors import ConfigError
 from metronome.gateway.inlet import Inlet
 from metronome.gateway.telemetry import Telemetry
-from metronome.receivers.interface import Given, IReactor, Listener
+from metronome.receivers.interface import Crew, Given, IReactor, Listener
 from metronome.wire.signed import Secret
 
 
@@ -35,6 +35,7 @@ class Door:
         connections: int,
         idle: float,
         secret: Secret | None = None,
+        crew: Crew | None = None,
     ):
         self._reactor = reactor
         self._telemetry = telemetry
@@ -42,6 +43,7 @@ class Door:
         self._connections = connections
         self._idle = idle
         self._secret = secret
+        self._crew = crew
         self._known = receivers.found()
         self._listeners: dict[str, list[Listener]] = {}
 
@@ -63,7 +65,14 @@ class Door:
         source = f"{option}_{address.transport}"
         inlet = self._inlet(source, address)
         given = Given(
-            self._reactor, address, inlet, self._telemetry, self._connections, self._idle, self._secret
+            self._reactor,
+            address,
+            inlet,
+            self._telemetry,
+            self._connections,
+            self._idle,
+            self._secret,
+            self._crew,
         )
         listener = self._known[option, address.transport].make(given)
         try:

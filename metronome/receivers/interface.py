@@ -40,6 +40,8 @@ class Given(NamedTuple):
     idle: float
     secret: Secret | None = None
     """With it, datagrams of statsd must be signed."""
+    crew: Crew | None = None
+    """With it, workers read statsd's UDP datagrams."""
 
 
 class Listener(Protocol):
@@ -57,6 +59,14 @@ class Listener(Protocol):
     @property
     def connected(self) -> int:
         """Open connections; 0 where there are none to hold."""
+        ...
+
+
+class Crew(Protocol):
+    """Worker processes that read on behalf of the gateway."""
+
+    def listener(self, given: Given) -> Listener:
+        """The listener of a UDP address that they are to read."""
         ...
 
 

@@ -60,6 +60,31 @@ def datagram_socket(address: Address) -> socket.socket:
     return bound
 
 
+def sharing_datagram_sockets(address: Address, number: int) -> list[socket.socket]:
+    """So many bound, non-blocking UDP sockets of one address; the system spreads the senders over them.
+
+    A sender's datagrams always come to the same one (Linux; macOS gives everything to one of them).
+    An address that somebody else has is refused, even where he would share it.
+    """
+    family, place = resolve(address, socket.SOCK_DGRAM)
+    with socket.socket(family, socket.SOCK_DGRAM) as alone:
+        alone.bind(place)
+    bound: list[socket.socket] = []
+    try:
+        for _ in range(number):
+            one = socket.socket(family, socket.SOCK_DGRAM)
+            bound.append(one)
+            one.setblocking(False)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            one.bind(place)
+            place = one.getsockname()[:2]
+    except OSError:
+        for one in bound:
+            one.close()
+        raise
+    return bound
+
+
 def _unix_datagram_socket(address: Address) -> socket.socket:
     clear_stale(address.path, socket.SOCK_DGRAM)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -5,18 +5,23 @@ over UDP is lost then, and counted.
 
 With a secret each datagram must be signed (``wire/signed.py``), unless the address says
 ``signed=no``: a socket that only this machine reaches.
+
+Workers (``crew.py``), where there are any, read UDP but for signed datagrams: whoever remembers the
+signatures must see them all.
 """
 
 from __future__ import annotations
 
 from metronome.receivers.datagrams import DatagramListener, Feed
-from metronome.receivers.interface import Given, Receiver
+from metronome.receivers.interface import Given, Listener, Receiver
 from metronome.wire.signed import Secret, Verifier
 
 
-def _make(given: Given) -> DatagramListener:
+def _make(given: Given) -> Listener:
     if given.secret is not None and given.address.parameter("signed", "yes") == "yes":
         return DatagramListener(given, None, _opened(given, given.secret))
+    if given.crew is not None and given.address.transport == "udp":
+        return given.crew.listener(given)
     return DatagramListener(given, given.inlet.drain, given.inlet.statsd)
 
 
