@@ -53,9 +53,9 @@ from metronome.limits import (
 )
 from metronome.model import Batch, Columns, Flushed, Kind, Parts, Record, parse_key
 from metronome.wire import graphite, pickle
-from metronome.wire.graphite import Datapoint
+from metronome.wire.graphite import Line
 
-Encode = Callable[[Sequence[Datapoint]], bytes]
+Encode = Callable[[Sequence[Line]], bytes]
 
 ENCODINGS: Final[dict[str, Encode]] = {"tcp": graphite.encode, "pickle": pickle.encode}
 """Address transport to the form of the bytes."""
@@ -112,13 +112,13 @@ class Lines:
             self._done = record.position
             yield Chunk(b"", 0, end)
 
-    def _chunks(self, points: Iterator[Datapoint]) -> Iterator[Chunk]:
+    def _chunks(self, points: Iterator[Line]) -> Iterator[Chunk]:
         while some := list(islice(points, CARBON_CHUNK_LINES)):
             yield Chunk(self._encode(some), len(some), 0)
 
     # --- parts ---------------------------------------------------------------------------
 
-    def _take(self, columns: Columns) -> list[Datapoint]:
+    def _take(self, columns: Columns) -> list[Line]:
         """Keep the parts for their flush; the points that go at once."""
         instants = (columns.kinds == Kind.GAUGE) & (columns.periods == 0)
         if instants.any():
@@ -128,11 +128,11 @@ class Lines:
         self._gathered.keep(columns)
         return []
 
-    def _own_points(self, columns: Columns) -> Iterator[Datapoint]:
+    def _own_points(self, columns: Columns) -> Iterator[Line]:
         keys = keys_of(columns, np.arange(len(columns)))
         for key, value, time in zip(keys, columns.n.tolist(), columns.times.tolist(), strict=True):
             if isfinite(value):
-                yield Datapoint(self._path(key), value, time // 1000)
+                yield Line(self._path(key), value, time // 1000)
             else:
                 self._skipped("not_finite")
 
@@ -150,7 +150,7 @@ class Lines:
         quiet = self._forget(stamp)
         yield from self._chunks(self._quiet(quiet, stamp // 1000))
         name, number = self._namer.number_of_series(heard + len(quiet))
-        yield from self._chunks(iter([Datapoint(name, number, stamp // 1000)]))
+        yield from self._chunks(iter([Line(name, number, stamp // 1000)]))
         self._gathered.clear()
 
     def _united(self, columns: Columns, flushed: Flushed, period_ms: int) -> Columns:
@@ -169,7 +169,7 @@ class Lines:
         for begin, end in pairwise(edges):
             seconds = int(columns.times[begin]) // 1000
             lines = self._namer.lines(columns.cut(begin, end))
-            yield from self._chunks(Datapoint(path, value, seconds) for path, value in lines)
+            yield from self._chunks(Line(path, value, seconds) for path, value in lines)
 
     def _hear(self, columns: Columns, stamp: int) -> int:
         """Remember the series of this flush, the last heard of last; how many they are."""
@@ -195,10 +195,10 @@ class Lines:
             del self._idle[key]
         return quiet[gone:]
 
-    def _quiet(self, keys: list[bytes], seconds: int) -> Iterator[Datapoint]:
+    def _quiet(self, keys: list[bytes], seconds: int) -> Iterator[Line]:
         for key in keys:
             for path, value in self._namer.idle(key, self._idle[key].value):
-                yield Datapoint(path, value, seconds)
+                yield Line(path, value, seconds)
 
 
 def _own_path(key: bytes) -> str:

@@ -22,7 +22,7 @@ _EXACT_INTEGERS: Final = 1e15
 """Below this a whole number prints the same with and without a decimal point."""
 
 
-class Datapoint(NamedTuple):
+class Line(NamedTuple):
     """One value of one path."""
 
     path: str
@@ -48,7 +48,7 @@ def number_text(value: float) -> str:
     return repr(value)
 
 
-def encode(points: Iterable[Datapoint]) -> bytes:
+def encode(points: Iterable[Line]) -> bytes:
     """Write finite values as lines; paths must be safe already."""
     return "".join([f"{path} {number_text(value)} {time}\n" for path, value, time in points]).encode()
 

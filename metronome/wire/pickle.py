@@ -12,18 +12,18 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from metronome.wire.graphite import Datapoint
+from metronome.wire.graphite import Line
 
 PROTOCOL: Final = 2
 POINTS_PER_FRAME: Final = 500
 
 
-def encode(points: Sequence[Datapoint]) -> bytes:
+def encode(points: Sequence[Line]) -> bytes:
     """Write values as frames, in order."""
     return b"".join(_frames(points))
 
 
-def _frames(points: Sequence[Datapoint]) -> Iterator[bytes]:
+def _frames(points: Sequence[Line]) -> Iterator[bytes]:
     for begin in range(0, len(points), POINTS_PER_FRAME):
         rows = [(path, (time, value)) for path, value, time in points[begin : begin + POINTS_PER_FRAME]]
         body = pickle.dumps(rows, PROTOCOL)

@@ -53,7 +53,8 @@ def held(make_table, blocks: list[bytes]) -> float:  # type: ignore[no-untyped-d
     clock, telemetry = Clock(), Telemetry()
     ledger = Ledger(telemetry, clock.seconds)
     journal = _TakesAll()
-    intake = Intake(journal, ledger, telemetry, Duplicates(telemetry), clock, make_table)  # type: ignore[arg-type]
+    duplicates = Duplicates(telemetry)
+    intake = Intake(journal, ledger, telemetry, duplicates, clock, make_table)  # type: ignore[arg-type]
     flusher = Flusher(intake, journal, ledger, telemetry, clock, 10.0)  # type: ignore[arg-type]
     inlet = intake.inlet("bench", "main", Dialect())
     times = []

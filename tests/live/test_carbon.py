@@ -39,7 +39,8 @@ def test_totals(python: Path, tmp_path: Path, transport: str) -> None:
             for number in range(50):
                 send(
                     gateway,
-                    f"shop.hits:{number}|c\nshop.wait:{number}|ms\nshop.who:u{number}|s\nshop.load:{number}|g\n",
+                    f"shop.hits:{number}|c\nshop.wait:{number}|ms\n"
+                    f"shop.who:u{number}|s\nshop.load:{number}|g\n",
                 )
                 time.sleep(0.05)
             moment = int(time.time()) - 100

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metronome.wire.graphite import Datapoint, encode, number_text, safe_path, tag_text
+from metronome.wire.graphite import Line, encode, number_text, safe_path, tag_text
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_tags(labels: tuple[tuple[str, str], ...], text: str) -> None:
 
 def test_encode() -> None:
     """A line for each value, in order, with whole seconds."""
-    points = [Datapoint("a.b;c=d", 1.5, 1700000000), Datapoint("größe", 2.0, 1)]
+    points = [Line("a.b;c=d", 1.5, 1700000000), Line("größe", 2.0, 1)]
     assert encode(points) == b"a.b;c=d 1.5 1700000000\n" + "größe 2 1\n".encode()
 
 
@@ -59,7 +59,7 @@ def test_encode() -> None:
 def test_always_one_line_of_three_words(name: str, labels: dict[str, str]) -> None:
     """Whatever a name or a label holds, it cannot end the line or add a word to it."""
     path = safe_path(name) + tag_text(tuple(sorted(labels.items())))
-    line = encode([Datapoint(path, math.pi, 5)]).decode()
+    line = encode([Line(path, math.pi, 5)]).decode()
     assert line.split() == [path, "3.141592653589793", "5"]
     assert line.endswith("\n")
     assert line.count("\n") == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import struct
 
-from metronome.wire.graphite import Datapoint
+from metronome.wire.graphite import Line
 from metronome.wire.pickle import POINTS_PER_FRAME, encode
 
 
@@ -21,14 +21,14 @@ def frames(data: bytes) -> list[list[tuple[str, tuple[int, float]]]]:
 
 def test_one_frame() -> None:
     """A list of path, time and value in a frame with its length."""
-    assert frames(encode([Datapoint("a;b=c", 1.5, 10), Datapoint("d", 2.0, 20)])) == [
+    assert frames(encode([Line("a;b=c", 1.5, 10), Line("d", 2.0, 20)])) == [
         [("a;b=c", (10, 1.5)), ("d", (20, 2.0))]
     ]
 
 
 def test_many_frames() -> None:
     """No frame is larger than carbon takes, and none is lost at the border."""
-    points = [Datapoint("p" * 1500, float(number), number) for number in range(POINTS_PER_FRAME * 2 + 1)]
+    points = [Line("p" * 1500, float(number), number) for number in range(POINTS_PER_FRAME * 2 + 1)]
     found = frames(encode(points))
     assert [len(frame) for frame in found] == [POINTS_PER_FRAME, POINTS_PER_FRAME, 1]
     assert [row[1][0] for frame in found for row in frame] == list(range(len(points)))

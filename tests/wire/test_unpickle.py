@@ -15,7 +15,7 @@ from metronome.kernel import parse_graphite
 from metronome.kernel.interface import Dialect
 from metronome.limits import PICKLE_TEXT_BYTES
 from metronome.wire import pickle as writer
-from metronome.wire.graphite import Datapoint
+from metronome.wire.graphite import Line
 from metronome.wire.unpickle import PickleFraming, is_harmless, lines_of
 
 PROTOCOLS = range(6)
@@ -212,7 +212,7 @@ def test_an_empty_list_is_nothing() -> None:
 
 def test_what_we_write_we_read() -> None:
     """The writer's frames come back, cut at any byte."""
-    points = [Datapoint(f"a.b{index}", index * 0.1, 1_700_000_000 + index) for index in range(3)]
+    points = [Line(f"a.b{index}", index * 0.1, 1_700_000_000 + index) for index in range(3)]
     stream = writer.encode(points)
     for at in range(len(stream) + 1):
         framing = PickleFraming()
