@@ -23,6 +23,7 @@ func main() {
 			Address:     address,
 			Prefix:      prefix + "." + name,
 			UseBuffered: true,
+			FlushBytes:  1432,
 			TagFormat:   format,
 		})
 		check(err)
