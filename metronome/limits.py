@@ -48,6 +48,11 @@ WORKER_STOP: Final = 1.5
 """How long workers have to hand over the rest at stop; within a step of ``STOP_SECONDS``."""
 WORKERS_MOST: Final = 64
 """Worker processes; more than a machine's cores are of no use."""
+BACKLOG_BYTES: Final = 32 << 20
+"""Datagrams that a receiving thread holds while the table is busy: seconds of 100,000 small ones
+a second, so that an unprivileged user's socket buffer of 212 kB does not matter."""
+SENDERS_KEPT: Final = 256
+"""Senders whose datagrams are counted: who sends more than one in 256 is always among them."""
 EXCERPT_BYTES: Final = 160
 """How much of a rejected line is kept: enough to recognise the sender."""
 REJECTS_KEPT: Final = 1000

@@ -172,4 +172,5 @@ class Inlet:
         now = self._gate.now()
         for reject in rejects:
             text = reject.excerpt.decode("utf-8", "replace")
-            self._ledger.note(self.stream, RejectNote(now, self.source, sender, reject.reason, text))
+            note = RejectNote(now, self.source, sender or reject.sender, reject.reason, text)
+            self._ledger.note(self.stream, note)

@@ -1,17 +1,20 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 """The native twin: the face of the C core in this folder (``kernel.h``).
 
-What it does is said in ``interface.py`` and in the pure twin.  Parsing, folding and receiving run
-without Python's lock; a mapper takes it for each raw name that is new.
+What it does is said in ``interface.py`` and in the pure twin.  Each method takes the table's
+lock, and never waits for it with Python's in hand; what may take long runs without Python's.
 """
 
 import os
 
 import numpy as np
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
+
+from metronome.kernel.core cimport *
 
 from metronome import limits
 from metronome.kernel.cells import LN_GAMMA
@@ -19,129 +22,6 @@ from metronome.kernel.interface import Reject, Sample
 from metronome.kernel.merging import check
 from metronome.kernel.naming import clean
 from metronome.model import KIND_CODES, Columns, Ragged, parse_key
-
-cdef extern from "kernel.h" nogil:
-    enum:
-        WHY_OK, WHY_MALFORMED_LINE, WHY_BAD_NAME, WHY_BAD_VALUE, WHY_NOT_FINITE, WHY_BAD_TYPE, WHY_BAD_RATE
-        WHY_BAD_TIME, WHY_BAD_LABEL, WHY_TOO_MANY_LABELS, WHY_MIXED_TAG_STYLES, WHY_TRUNCATED, WHY_BAD_EVENT
-        WHY_MAPPING_DROP, WHY_TOO_MANY_SERIES, WHY_MEMORY, REASONS
-        COUNTER, GAUGE, TIMER, SET
-        D_GAUGE_DELTA, D_DOGSTATSD, D_INFLUX, D_LIBRATO, D_SIGNALFX, D_GRAPHITE, D_CONTAINER
-        NAME_BYTES, LABEL_VALUE_BYTES, LABELS_PER_SERIES, NUMBER_BYTES, EXCERPT_BYTES, REJECTS_KEPT
-        POINTS_KEPT, EVENTS_WAITING, EVENT_BYTES_WAITING, DATAGRAM_BYTES, SKETCH_OFFSET, REGISTERS
-    double LATEST_MS, SKETCH_SMALLEST, SKETCH_LARGEST
-
-    ctypedef struct slice "slice":
-        const char *p
-        size_t n
-
-    ctypedef struct buffer:
-        char *p
-        size_t n
-
-    ctypedef struct item:
-        double value
-        slice member
-        int delta
-
-    ctypedef struct group:
-        double rate
-        size_t first, count
-        int kind
-
-    ctypedef struct line:
-        double time
-        int timed
-        size_t groups
-
-    ctypedef int (*mt_mapper)(void *context, const char *name, size_t n, int kind, buffer *out) noexcept nogil
-
-    ctypedef struct scratch:
-        line line
-        group *groups
-        item *items
-        buffer key
-        mt_mapper mapper
-        void *mapper_context
-
-    ctypedef struct reject:
-        uint8_t reason, length
-        char *text
-
-    ctypedef struct graphite_line:
-        slice path
-        double value
-        int64_t time_ms
-        int timed
-
-    ctypedef struct table:
-        uint32_t count, reject_first, reject_count, event_count
-        scratch scratch
-        size_t point_count
-        uint64_t folded
-        int failed, relative
-        reject *rejects
-        buffer events
-        uint32_t *event_ends
-        uint64_t lines, samples, datagrams, bytes, event_total, kernel_drops, shed
-        uint64_t *rejected
-
-    ctypedef struct flush_sizes:
-        size_t rows, keys, samples, bins, hashes, registers
-        int weighted
-
-    ctypedef struct flush_arrays:
-        uint32_t *key_ends
-        char *keys
-        uint64_t *ids
-        uint8_t *kinds
-        int64_t *times
-        double *periods
-        uint32_t *counts
-        double *n
-        double *d
-        double *low
-        double *high
-        double *squares
-        uint32_t *sample_ends
-        uint32_t *bin_ends
-        uint32_t *hash_ends
-        uint32_t *register_ends
-        double *samples
-        double *weights
-        int16_t *bins
-        double *bin_counts
-        uint64_t *hashes
-        uint8_t *registers
-
-    int mt_number_start()
-    uint64_t mt_hash64(const void *data, size_t n)
-    int mt_reserve(buffer *b, size_t more)
-    int mt_statsd_key(scratch *s, int kind, int dialect)
-    void mt_scratch_free(scratch *s)
-    int mt_statsd_line(scratch *s, const char *p, size_t n, int dialect)
-    int mt_is_event(const char *p, size_t n)
-    int mt_event_is_good(const char *p, size_t n)
-    int mt_graphite_line(graphite_line *out, const char *p, size_t n)
-    int mt_graphite_key(scratch *s, slice path, int dialect)
-    table *mt_table_new(uint32_t series_limit, uint32_t timer_samples, uint32_t set_members, double ln_gamma)
-    void mt_table_free(table *t)
-    uint32_t mt_intern(table *t, const char *key, size_t n)
-    void mt_forget_raw(table *t)
-    int mt_keep_point(table *t, uint32_t index, int64_t time_ms, double n, double d)
-    void mt_reject(table *t, int reason, const char *p, size_t n)
-    void mt_clear_rejects(table *t)
-    void mt_clear_events(table *t)
-    uint64_t mt_feed_statsd(table *t, const char *block, size_t n, int dialect)
-    uint64_t mt_feed_graphite(table *t, const char *block, size_t n, int64_t now_ms, int dialect)
-    int mt_next_line(const char **at, const char *end, slice *out)
-    long mt_drain(table *t, int fd, long budget, int dialect)
-    void mt_flush_sizes(const table *t, flush_sizes *sizes)
-    void mt_flush(table *t, const flush_arrays *a, int64_t start_ms, double period, int weighted)
-    size_t mt_points_key_bytes(const table *t)
-    void mt_flush_points(table *t, const flush_arrays *a)
-    uint32_t mt_prune(table *t, uint32_t idle)
-    uint64_t mt_merge(table *t, const flush_arrays *a, size_t rows)
 
 _REASONS = {
     WHY_MALFORMED_LINE: "malformed_line",
@@ -168,6 +48,8 @@ BOUNDS = {
     "EXCERPT_BYTES": EXCERPT_BYTES,
     "REJECTS_KEPT": REJECTS_KEPT,
     "POINTS_KEPT": POINTS_KEPT,
+    "BACKLOG_BYTES": BACKLOG_BYTES,
+    "SENDERS_KEPT": SENDERS_KEPT,
     "EVENTS_WAITING": EVENTS_WAITING,
     "EVENT_BYTES_WAITING": EVENT_BYTES_WAITING,
     "DATAGRAM_BYTES": DATAGRAM_BYTES,
@@ -179,6 +61,10 @@ BOUNDS = {
 """The bounds that are compiled in; a test holds them to ``limits.py``."""
 
 _KEY_BYTES = 65535
+
+cdef enum:
+    _SHORT = 16384  # blocks up to this many bytes are not worth letting Python's lock go
+    _SOCKETS = 64
 
 if mt_number_start() < 0:
     raise MemoryError
@@ -201,13 +87,28 @@ cdef int _flags(object dialect):
     )
 
 
-cdef void *_at(object array) except? NULL:
-    """Where a writable array's memory is; it stays there while the array lives."""
-    cdef Py_buffer view
-    PyObject_GetBuffer(array, &view, PyBUF_WRITABLE)
-    cdef void *place = view.buf
-    PyBuffer_Release(&view)
-    return place
+include "columns.pxi"
+
+
+cdef dict _told(const tally *t):
+    """A lane's totals by name."""
+    cdef int reason
+    totals = {
+        "lines": t.lines,
+        "samples": t.samples,
+        "datagrams": t.datagrams,
+        "bytes": t.bytes,
+        "events": t.events,
+        "kernel_drops": t.kernel_drops,
+    }
+    if t.shed:
+        totals["shed:queue_full"] = t.shed
+    if t.forgotten:
+        totals["filtered:forgotten"] = t.forgotten
+    for reason in range(WHY_OK + 1, WHY_MEMORY):
+        if t.rejected[reason]:
+            totals[f"rejected:{_REASONS[reason]}"] = t.rejected[reason]
+    return totals
 
 
 cdef int _map(void *context, const char *name, size_t n, int kind, buffer *out) noexcept with gil:
@@ -229,6 +130,8 @@ cdef int _map(void *context, const char *name, size_t n, int kind, buffer *out) 
 
 cdef class Table:
     """See :class:`metronome.kernel.interface.Table`."""
+
+    serves = True
 
     cdef table *_table
     cdef object _mapper
@@ -257,103 +160,187 @@ cdef class Table:
             self._dialect = dialect
         return self._flags
 
-    cdef int _check(self) except -1:
-        if self._table.failed:
-            self._table.failed = 0
+    cdef int _lock(self) except -1:
+        """Take the table's lock; what only the mapper could tell is read now."""
+        if not mt_try_lock(self._table):
+            with nogil:
+                mt_lock(self._table)
+        if self._table.later.n:
+            mt_feed_later(self._table)
+        return 0
+
+    cdef int _known(self, uint32_t lane) except -1:
+        if lane >= self._table.lane_count:
+            raise ValueError(f"there is no lane {lane}")
+        return 0
+
+    cdef int _lock_lane(self, uint32_t lane) except -1:
+        self._known(lane)
+        self._lock()
+        mt_use_lane(self._table, lane)
+        return 0
+
+    cdef int _unlock(self) except -1:
+        """Let the lock go; MemoryError if there was no memory for something since."""
+        cdef int failed = self._table.failed
+        self._table.failed = 0
+        mt_unlock(self._table)
+        if failed:
             raise MemoryError
         return 0
 
-    def feed_statsd(self, bytes block not None, dialect):
+    # --- in -------------------------------------------------------------------------------
+
+    def lane(self):
+        """Open a way in with its own books; its number."""
+        self._lock()
+        cdef int number = mt_lane_new(self._table)
+        mt_unlock(self._table)
+        if number < 0:
+            raise MemoryError
+        return number
+
+    def feed_statsd(self, bytes block not None, dialect, uint32_t lane=0):
         """Parse a datagram or whole lines, fold the samples; the number folded."""
         cdef int flags = self._use(dialect)
         cdef const char *data = block
         cdef size_t n = len(block)
         cdef uint64_t folded
-        with nogil:
+        self._lock_lane(lane)
+        if n < _SHORT:
             folded = mt_feed_statsd(self._table, data, n, flags)
-        self._check()
+        else:
+            with nogil:
+                folded = mt_feed_statsd(self._table, data, n, flags)
+        self._unlock()
         return folded
 
-    def feed_graphite(self, bytes block not None, double now, dialect):
+    def feed_graphite(self, bytes block not None, double now, dialect, uint32_t lane=0):
         """Parse whole Graphite lines, keep each as a gauge point at its time."""
         cdef int flags = self._use(dialect)
         cdef const char *data = block
         cdef size_t n = len(block)
         cdef int64_t now_ms = round(now * 1000)
         cdef uint64_t kept
+        self._lock_lane(lane)
         with nogil:
             kept = mt_feed_graphite(self._table, data, n, now_ms, flags)
-        self._check()
+        self._unlock()
         return kept
 
-    def add_point(self, bytes key not None, int64_t time_ms, double value):
+    def add_point(self, bytes key not None, int64_t time_ms, double value, uint32_t lane=0):
         """Keep a gauge point of an already canonical key (pickle); False: no room."""
+        cdef int kept = 0
+        cdef const char *data = key
+        cdef size_t n = len(key)
         if key[:1] not in KIND_CODES or not key or len(key) > _KEY_BYTES:
             raise ValueError(f"not a series key: {key[:80]!r}")
-        cdef uint32_t index = mt_intern(self._table, key, len(key))
-        self._check()
+        self._lock_lane(lane)
+        cdef uint32_t index = mt_intern(self._table, data, n)
         if index == <uint32_t>0xFFFFFFFF:
-            mt_reject(self._table, WHY_TOO_MANY_SERIES, key, len(key))
-            return False
-        cdef int kept = mt_keep_point(self._table, index, time_ms, value, 1.0)
-        self._check()
-        self._table.samples += kept
+            mt_reject(self._table, WHY_TOO_MANY_SERIES, data, n)
+        elif not self._table.failed:
+            kept = mt_keep_point(self._table, index, time_ms, value, 1.0)
+            self._table.lane.tally.samples += kept
+        self._unlock()
         return bool(kept)
 
-    def drain(self, int fd, long budget, dialect):
+    def drain(self, int fd, long budget, dialect, uint32_t lane=0):
         """Receive, parse and fold datagrams until none is waiting or ``budget`` were read."""
         cdef int flags = self._use(dialect)
         cdef long got
+        self._lock_lane(lane)
         with nogil:
             got = mt_drain(self._table, fd, budget, flags)
+        self._unlock()
         if got < 0:
             raise OSError(-got, os.strerror(-got))
-        self._check()
         return got
 
-    def merge(self, columns):
+    def merge(self, columns, uint32_t lane=0):
         """Take in what another table gave out; the number of samples taken in."""
         check(columns)
         cdef flush_arrays a
         cdef size_t rows = len(columns)
         cdef uint64_t taken
         held = _see(columns, &a)
+        self._lock_lane(lane)
         with nogil:
             taken = mt_merge(self._table, &a, rows)
+        self._unlock()
         del held
-        self._check()
         return taken
+
+    def serve(self, list fds not None, int stop_fd, dialect, uint32_t lane=0):
+        """Receive, parse and fold until ``stop_fd`` can be read."""
+        cdef int flags = self._use(dialect)
+        cdef int numbers[_SOCKETS]
+        cdef int count = len(fds), i, result
+        self._known(lane)
+        if count > _SOCKETS:
+            raise ValueError(f"{count} sockets; at most {_SOCKETS} would be right")
+        for i in range(count):
+            numbers[i] = fds[i]
+        with nogil:
+            result = mt_serve(self._table, numbers, count, stop_fd, flags, lane)
+        if result < 0:
+            raise OSError(-result, os.strerror(-result))
+
+    # --- out ------------------------------------------------------------------------------
+
+    cdef object _harvest(self, int what, int64_t start_ms, double period):
+        cdef harvest h
+        cdef int failed
+        self._lock()
+        with nogil:
+            failed = mt_harvest(self._table, what, start_ms, period, &h)
+            mt_unlock(self._table)
+        if failed:
+            raise MemoryError
+        return _columns(&h)
 
     def flush(self, int64_t start_ms, double period):
         """Take the folded samples of the period out."""
-        cdef flush_sizes sizes
-        cdef flush_arrays a
-        mt_flush_sizes(self._table, &sizes)
-        columns = _new_columns(&sizes, &a)
-        with nogil:
-            mt_flush(self._table, &a, start_ms, period, sizes.weighted)
-        return columns
+        return self._harvest(TAKE_OUT, start_ms, period)
+
+    def snapshot(self, int64_t start_ms, double period):
+        """What ``flush`` would give now, and nothing changes."""
+        return self._harvest(LOOK_AT, start_ms, period)
+
+    def gauges(self):
+        """The value of every gauge that has one, live or idle; no samples."""
+        return self._harvest(GAUGE_VALUES, 0, 0.0)
+
+    def restore_gauges(self, keys, values):
+        """Give gauges their values back; those that have one by now keep it."""
+        cdef bytes key
+        cdef double value
+        cdef uint32_t number = 0
+        for key, value in zip(keys, values, strict=True):
+            self._lock()
+            number += mt_restore_gauge(self._table, key, len(key), value)
+            self._unlock()
+        return number
 
     def flush_points(self):
         """Take the points that carry their own time out."""
-        cdef flush_sizes sizes
-        cdef flush_arrays a
-        memset(&sizes, 0, sizeof(sizes))
-        sizes.rows = self._table.point_count
-        sizes.keys = mt_points_key_bytes(self._table)
-        columns = _new_columns(&sizes, &a)
+        cdef harvest h
+        cdef int failed
+        self._lock()
         with nogil:
-            mt_flush_points(self._table, &a)
-        columns.low[:] = columns.n
-        columns.high[:] = columns.n
-        columns.periods[:] = 0.0
-        columns.squares[:] = 0.0
-        return columns
+            failed = mt_harvest_points(self._table, &h)
+            mt_unlock(self._table)
+        if failed:
+            raise MemoryError
+        return _columns(&h)
 
     @property
     def waiting(self):
         """Samples folded and points kept since they were last taken out."""
-        return self._table.folded + self._table.point_count
+        self._lock()
+        cdef uint64_t waiting = self._table.folded + self._table.point_count
+        mt_unlock(self._table)
+        return waiting
 
     @property
     def points_waiting(self):
@@ -367,126 +354,140 @@ cdef class Table:
 
     def prune(self, uint32_t idle):
         """Forget series that got nothing in the last ``idle`` flushes; how many."""
-        return mt_prune(self._table, idle)
+        cdef uint32_t gone
+        self._lock()
+        with nogil:
+            gone = mt_prune(self._table, idle)
+            mt_unlock(self._table)
+        return gone
 
-    def rejects(self):
-        """Take the last rejects out, newest last, at most ``REJECTS_KEPT``."""
+    def forget(self, keys):
+        """Forget these series, and what they had folded; how many were known."""
+        cdef bytes packed = b"".join([len(key).to_bytes(4, "little") + key for key in keys])
+        cdef const char *data = packed
+        cdef size_t n = len(packed)
+        cdef long known
+        self._lock_lane(0)
+        with nogil:
+            known = mt_forget(self._table, data, n)
+            mt_unlock(self._table)
+        if known < 0:
+            raise MemoryError
+        return known
+
+    def rejects(self, uint32_t lane=0):
+        """Take a lane's last rejects out, newest last, at most ``REJECTS_KEPT``."""
+        cdef _Taken taken = _Taken.__new__(_Taken)
         cdef uint32_t i
         cdef reject *r
+        cdef char sender[64]
+        self._known(lane)
+        self._lock()
+        mt_lane_take_rejects(self._table.lanes[lane], taken._lane)
+        mt_unlock(self._table)
         found = []
-        for i in range(self._table.reject_count):
-            r = &self._table.rejects[(self._table.reject_first + i) % REJECTS_KEPT]
-            found.append(Reject(_REASONS[r.reason], <bytes>(<char *>r.text)[: r.length]))
-        mt_clear_rejects(self._table)
+        for i in range(taken._lane.reject_count):
+            r = &taken._lane.rejects[(taken._lane.reject_first + i) % REJECTS_KEPT]
+            mt_address_text(&r.sender, sender)
+            excerpt = <bytes>(<char *>r.text)[: r.length]
+            found.append(Reject(_REASONS[r.reason], excerpt, (<bytes>sender).decode("ascii")))
         return found
 
+    def take_events(self, uint32_t lane=0):
+        """Take a lane's DogStatsD events and service checks out, as the lines they came in."""
+        cdef _Taken taken = _Taken.__new__(_Taken)
+        cdef uint32_t i, begin = 0
+        self._known(lane)
+        self._lock()
+        mt_lane_take_events(self._table.lanes[lane], taken._lane)
+        mt_unlock(self._table)
+        events = []
+        for i in range(taken._lane.event_count):
+            events.append(<bytes>taken._lane.events.p[begin : taken._lane.event_ends[i]])
+            begin = taken._lane.event_ends[i]
+        return events
+
+    def books(self):
+        """What waits, and the totals of each lane that has changed since the last call."""
+        cdef uint32_t count = self._table.lane_count, i
+        cdef uint64_t waiting
+        cdef tally *copies = <tally *>malloc((count + 1) * sizeof(tally))
+        cdef char *changed = <char *>malloc(count + 1)
+        if copies is NULL or changed is NULL:
+            free(copies)
+            free(changed)
+            raise MemoryError
+        self._lock()
+        waiting = self._table.folded + self._table.point_count
+        for i in range(count):
+            changed[i] = self._table.lanes[i].changed
+            self._table.lanes[i].changed = 0
+            copies[i] = self._table.lanes[i].tally
+        mt_unlock(self._table)
+        try:
+            return waiting, {i: _told(&copies[i]) for i in range(count) if changed[i]}
+        finally:
+            free(copies)
+            free(changed)
+
     def counts(self):
-        """Totals since the table was made."""
-        cdef int reason
-        totals = {
-            "lines": self._table.lines,
-            "samples": self._table.samples,
-            "datagrams": self._table.datagrams,
-            "bytes": self._table.bytes,
-            "events": self._table.event_total,
-            "kernel_drops": self._table.kernel_drops,
-        }
-        if self._table.shed:
-            totals["shed:queue_full"] = self._table.shed
-        for reason in range(WHY_OK + 1, WHY_MEMORY):
-            if self._table.rejected[reason]:
-                totals[f"rejected:{_REASONS[reason]}"] = self._table.rejected[reason]
+        """Totals of all lanes since the table was made."""
+        cdef uint32_t i
+        cdef tally one
+        totals = {}
+        for i in range(self._table.lane_count):
+            self._lock()
+            one = self._table.lanes[i].tally
+            mt_unlock(self._table)
+            for name, number in _told(&one).items():
+                totals[name] = totals.get(name, 0) + number
         return totals
 
-    def take_events(self):
-        """Take the DogStatsD events and service checks out, as the lines they came in."""
-        cdef uint32_t i, begin = 0
-        events = []
-        for i in range(self._table.event_count):
-            events.append(<bytes>self._table.events.p[begin : self._table.event_ends[i]])
-            begin = self._table.event_ends[i]
-        mt_clear_events(self._table)
-        return events
+    def senders(self):
+        """Who sent most datagrams since the last call, and how many, most first."""
+        cdef talker talkers[SENDERS_KEPT]
+        cdef uint32_t count, i
+        cdef char text[64]
+        self._lock()
+        count = self._table.sender_count
+        if count:
+            memcpy(talkers, self._table.senders, count * sizeof(talker))
+        self._table.sender_count = 0
+        mt_unlock(self._table)
+        found = []
+        for i in range(count):
+            mt_address_text(&talkers[i].address, text)
+            found.append(((<bytes>text).decode("ascii"), talkers[i].count))
+        return sorted(found, key=_most_first)
 
     def set_mapper(self, mapper):
         """Use a mapper for names without tags; clears what was cached.  It must not raise."""
+        self._lock()
         self._mapper = mapper
         self._table.scratch.mapper = NULL
         if mapper is not None:
             self._table.scratch.mapper = _map
         self._table.scratch.mapper_context = <void *>self
         mt_forget_raw(self._table)
+        mt_unlock(self._table)
 
 
-cdef object _new_columns(const flush_sizes *sizes, flush_arrays *a):
-    """Columns of these sizes, not filled in, and where their arrays are."""
-    cdef size_t rows = sizes.rows
-    ends = [np.empty(rows if wanted else 0, np.uint32) for wanted in (
-        1, sizes.samples, sizes.bins, sizes.hashes, sizes.registers)]
-    keys = np.empty(sizes.keys, np.uint8)
-    floats = [np.empty(rows, np.float64) for _ in range(6)]
-    samples = np.empty(sizes.samples, np.float64)
-    weights = np.empty(sizes.samples if sizes.weighted else 0, np.float64)
-    bins, bin_counts = np.empty(sizes.bins, np.int16), np.empty(sizes.bins, np.float64)
-    hashes, registers = np.empty(sizes.hashes, np.uint64), np.empty(sizes.registers, np.uint8)
-    ids, kinds = np.empty(rows, np.uint64), np.empty(rows, np.uint8)
-    times, counts = np.empty(rows, np.int64), np.empty(rows, np.uint32)
-    a.key_ends, a.keys = <uint32_t *>_at(ends[0]), <char *>_at(keys)
-    a.ids, a.kinds = <uint64_t *>_at(ids), <uint8_t *>_at(kinds)
-    a.times, a.counts = <int64_t *>_at(times), <uint32_t *>_at(counts)
-    a.periods, a.n, a.d = <double *>_at(floats[0]), <double *>_at(floats[1]), <double *>_at(floats[2])
-    a.low, a.high, a.squares = <double *>_at(floats[3]), <double *>_at(floats[4]), <double *>_at(floats[5])
-    a.sample_ends = <uint32_t *>_at(ends[1]) if sizes.samples else NULL
-    a.bin_ends = <uint32_t *>_at(ends[2]) if sizes.bins else NULL
-    a.hash_ends = <uint32_t *>_at(ends[3]) if sizes.hashes else NULL
-    a.register_ends = <uint32_t *>_at(ends[4]) if sizes.registers else NULL
-    a.samples, a.weights = <double *>_at(samples), <double *>_at(weights)
-    a.bins, a.bin_counts = <int16_t *>_at(bins), <double *>_at(bin_counts)
-    a.hashes, a.registers = <uint64_t *>_at(hashes), <uint8_t *>_at(registers)
-    return Columns(
-        Ragged(ends[0], keys), ids, kinds, times, floats[0], counts, *floats[1:],
-        Ragged(ends[1], samples), Ragged(ends[1] if sizes.weighted else np.empty(0, np.uint32), weights),
-        Ragged(ends[2], bins), Ragged(ends[2], bin_counts),
-        Ragged(ends[3], hashes), Ragged(ends[4], registers),
-    )
+def _most_first(talker_):
+    return -talker_[1], talker_[0]
 
 
-cdef const void *_behind(list held, object array, str dtype) except? NULL:
-    """Where the elements of an array are, and hold it; NULL where it has none."""
-    if not len(array):
-        return NULL
-    whole = np.ascontiguousarray(array, dtype)
-    held.append(whole)
-    cdef Py_buffer view
-    PyObject_GetBuffer(whole, &view, PyBUF_SIMPLE)
-    cdef void *place = view.buf
-    PyBuffer_Release(&view)
-    return place
+cdef class _Taken:
+    """A lane that holds what was moved out of another until it is read."""
 
+    cdef lane *_lane
 
-cdef object _see(object columns, flush_arrays *a):
-    """Point at the arrays of columns to be read; they live as long as what is given back."""
-    held = []
-    memset(a, 0, sizeof(a[0]))
-    a.key_ends = <uint32_t *>_behind(held, columns.keys.ends, "u4")
-    a.keys = <char *>_behind(held, columns.keys.flat, "u1")
-    a.times = <int64_t *>_behind(held, columns.times, "i8")
-    a.periods = <double *>_behind(held, columns.periods, "f8")
-    a.counts = <uint32_t *>_behind(held, columns.counts, "u4")
-    a.n, a.d = <double *>_behind(held, columns.n, "f8"), <double *>_behind(held, columns.d, "f8")
-    a.low, a.high = <double *>_behind(held, columns.low, "f8"), <double *>_behind(held, columns.high, "f8")
-    a.squares = <double *>_behind(held, columns.squares, "f8")
-    a.sample_ends = <uint32_t *>_behind(held, columns.samples.ends, "u4")
-    a.bin_ends = <uint32_t *>_behind(held, columns.bins.ends, "u4")
-    a.hash_ends = <uint32_t *>_behind(held, columns.hashes.ends, "u4")
-    a.register_ends = <uint32_t *>_behind(held, columns.registers.ends, "u4")
-    a.samples = <double *>_behind(held, columns.samples.flat, "f8")
-    a.weights = <double *>_behind(held, columns.weights.flat, "f8")
-    a.bins = <int16_t *>_behind(held, columns.bins.flat, "i2")
-    a.bin_counts = <double *>_behind(held, columns.bin_counts.flat, "f8")
-    a.hashes = <uint64_t *>_behind(held, columns.hashes.flat, "u8")
-    a.registers = <uint8_t *>_behind(held, columns.registers.flat, "u1")
-    return held
+    def __cinit__(self):
+        self._lane = mt_lane_make()
+        if self._lane is NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        mt_lane_free(self._lane)
 
 
 def parse_statsd(bytes block not None, dialect):

@@ -19,22 +19,21 @@ Of the table itself:
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 
 from metronome.kernel import graphite_grammar, merging, statsd_grammar
 from metronome.kernel.cells import CELLS, RELATIVE_CELLS, Cell, GaugeCell, SetCell, TimerCell
 from metronome.kernel.datagrams import receive
 from metronome.kernel.hash64 import hash64
 from metronome.kernel.interface import Dialect, Mapper, Reject, Sample
+from metronome.kernel.lanes import Lane
 from metronome.kernel.naming import NameAndLabels, Naming, clean, statsd_series
-from metronome.kernel.rows import Point, columns_of_cells, columns_of_points
+from metronome.kernel.rows import Point, columns_of_cells, columns_of_points, columns_of_values
+from metronome.kernel.senders import Senders
 from metronome.limits import (
-    EVENT_BYTES_WAITING,
-    EVENTS_WAITING,
     EXCERPT_BYTES,
     FRAMES_KEPT,
     POINTS_KEPT,
-    REJECTS_KEPT,
     SERIES_PER_STREAM,
     SET_MEMBERS,
     TIMER_SAMPLES,
@@ -68,6 +67,8 @@ class _Cache(dict[tuple[Naming | bytes, int], Cell | None]):
 class Table:
     """See :class:`metronome.kernel.interface.Table`."""
 
+    serves = False
+
     def __init__(
         self,
         *,
@@ -84,20 +85,31 @@ class Table:
         self._caches: dict[tuple[Dialect, str], _Cache] = {}
         self._mapper: Mapper | None = None
         self._points: list[Point] = []
-        self._events: deque[bytes] = deque()
-        self._event_bytes = 0
-        self._rejects: dict[Reject, None] = {}
-        self._counts: Counter[str] = Counter(
-            dict.fromkeys(("lines", "samples", "datagrams", "bytes", "events", "kernel_drops"), 0)
-        )
+        self._lanes = [Lane()]
+        self._use(0)
+        self._sender = ""
+        self._senders = Senders()
         self._drops: dict[int, int] = {}
         self._folded = 0
         self._flushes = 0
 
     # --- in -------------------------------------------------------------------------------
 
-    def feed_statsd(self, block: bytes, dialect: Dialect) -> int:
+    def lane(self) -> int:
+        """Open a way in with its own books; its number."""
+        self._lanes.append(Lane())
+        return len(self._lanes) - 1
+
+    def _use(self, lane: int) -> None:
+        if not 0 <= lane < len(self._lanes):
+            raise ValueError(f"there is no lane {lane}")
+        self._lane = self._lanes[lane]
+        self._lane.changed = True
+        self._counts = self._lane.counts
+
+    def feed_statsd(self, block: bytes, dialect: Dialect, lane: int = 0) -> int:
         """Parse a datagram or whole lines, fold the samples; the number folded."""
+        self._use(lane)
         self._counts["bytes"] += len(block)
         return self._feed_lines(_lines(block), dialect)
 
@@ -116,8 +128,9 @@ class Table:
         self._counts["samples"] += folded
         return folded
 
-    def feed_graphite(self, block: bytes, now: float, dialect: Dialect) -> int:
+    def feed_graphite(self, block: bytes, now: float, dialect: Dialect, lane: int = 0) -> int:
         """Parse whole Graphite lines, keep each as a gauge point at its time."""
+        self._use(lane)
         self._counts["bytes"] += len(block)
         cache = self._cache(dialect, "graphite")
         kept = 0
@@ -136,8 +149,9 @@ class Table:
         self._counts["samples"] += kept
         return kept
 
-    def add_point(self, key: bytes, time_ms: int, value: float) -> bool:
+    def add_point(self, key: bytes, time_ms: int, value: float, lane: int = 0) -> bool:
         """Keep a gauge point of an already canonical key (pickle); False: no room."""
+        self._use(lane)
         cell = self._cell_of_key(key, KIND_CODES.index(key[0]))
         if cell is None:
             self._reject("too_many_series", key)
@@ -147,13 +161,18 @@ class Table:
         self._counts["samples"] += 1
         return True
 
-    def drain(self, fd: int, budget: int, dialect: Dialect) -> int:
+    def drain(self, fd: int, budget: int, dialect: Dialect, lane: int = 0) -> int:
         """Receive, parse and fold datagrams until none is waiting or ``budget`` were read."""
+        self._use(lane)
         number = 0
         lines: list[bytes] = []
         try:
-            for data, truncated, drops in receive(fd, budget):
+            for data, truncated, drops, sender in receive(fd, budget):
                 number += 1
+                if sender != self._sender:
+                    self._feed_lines(lines, dialect)
+                    lines, self._sender = [], sender
+                self._senders.note(sender)
                 if drops is not None:
                     self._note_drops(fd, drops)
                 if truncated:
@@ -167,15 +186,21 @@ class Table:
         finally:  # what was received before an error counts
             self._feed_lines(lines, dialect)
             self._counts["datagrams"] += number
+            self._sender = ""
         return number
+
+    def serve(self, fds: list[int], stop_fd: int, dialect: Dialect, lane: int = 0) -> None:
+        """Not of this twin: a thread of Python's would take its time from everybody else."""
+        raise RuntimeError("the pure kernel does not receive in a thread; see serves")
 
     def _note_drops(self, fd: int, drops: int) -> None:
         before = self._drops.get(fd, 0)
         self._counts["kernel_drops"] += drops - before if drops >= before else drops
         self._drops[fd] = drops
 
-    def merge(self, columns: Columns) -> int:
+    def merge(self, columns: Columns, lane: int = 0) -> int:
         """Take in what another table gave out; the number of samples taken in."""
+        self._use(lane)
         merging.check(columns)
         taken = sum([self._merge(row) for row in merging.given(columns)])
         self._counts["samples"] += taken
@@ -198,16 +223,36 @@ class Table:
 
     def flush(self, start_ms: int, period: float) -> Columns:
         """Take the folded samples of the period out."""
+        columns = self.snapshot(start_ms, period)
+        for cell in self._cells.values():
+            if cell.count:
+                cell.reset()
+        self._folded = 0
+        self._flushes += 1
+        return columns
+
+    def snapshot(self, start_ms: int, period: float) -> Columns:
+        """What ``flush`` would give now, and nothing changes."""
         cells = [cell for cell in self._cells.values() if cell.count]
         for cell in cells:
             if isinstance(cell, SetCell):
                 cell.close()
-        columns = columns_of_cells(cells, start_ms, period)
-        for cell in cells:
-            cell.reset()
-        self._folded = 0
-        self._flushes += 1
-        return columns
+        return columns_of_cells(cells, start_ms, period)
+
+    def gauges(self) -> Columns:
+        """The value of every gauge that has one, live or idle; no samples."""
+        held = [cell for cell in self._cells.values() if isinstance(cell, GaugeCell) and cell.held]
+        return columns_of_values(held)
+
+    def restore_gauges(self, keys: list[bytes], values: list[float]) -> int:
+        """Give gauges their values back; those that have one by now keep it."""
+        number = 0
+        for key, value in zip(keys, values, strict=True):
+            cell = self._cell_of_key(key, Kind.GAUGE) if key[:1] == b"g" else None
+            if isinstance(cell, GaugeCell) and not cell.held:
+                cell.n, cell.held = value, True
+                number += 1
+        return number
 
     def flush_points(self) -> Columns:
         """Take the points that carry their own time out."""
@@ -243,21 +288,48 @@ class Table:
             self._caches.clear()
         return gone
 
-    def rejects(self) -> list[Reject]:
-        """Take the last rejects out, newest last, at most ``REJECTS_KEPT``."""
-        rejects, self._rejects = list(self._rejects), {}
-        return rejects
+    def forget(self, keys: list[bytes]) -> int:
+        """Forget these series, and what they had folded; how many were known."""
+        self._use(0)
+        needed = {point.cell.key for point in self._points}
+        known = [key for key in dict.fromkeys(keys) if key in self._cells]
+        for key in known:
+            cell = self._cells[key]
+            self._folded -= cell.count
+            if cell.count:
+                self._counts["filtered:forgotten"] += cell.count
+            cell.empty()
+            if key not in needed:
+                del self._cells[key]
+        if known:
+            self._caches.clear()
+        return len(known)
+
+    def rejects(self, lane: int = 0) -> list[Reject]:
+        """Take a lane's last rejects out, newest last, at most ``REJECTS_KEPT``."""
+        return self._lanes[lane].rejects()
+
+    def take_events(self, lane: int = 0) -> list[bytes]:
+        """Take a lane's DogStatsD events and service checks out, as the lines they came in."""
+        return self._lanes[lane].events()
+
+    def books(self) -> tuple[int, dict[int, dict[str, int]]]:
+        """What waits, and the totals of each lane that has changed since the last call."""
+        changed = {number: dict(lane.counts) for number, lane in enumerate(self._lanes) if lane.changed}
+        for lane in self._lanes:
+            lane.changed = False
+        return self.waiting, changed
 
     def counts(self) -> dict[str, int]:
-        """Totals since the table was made."""
-        return dict(self._counts)
+        """Totals of all lanes since the table was made."""
+        totals: Counter[str] = Counter()
+        for lane in self._lanes:
+            totals.update(lane.counts)
+        return dict(totals)
 
-    def take_events(self) -> list[bytes]:
-        """Take the DogStatsD events and service checks out, as the lines they came in."""
-        events = list(self._events)
-        self._events.clear()
-        self._event_bytes = 0
-        return events
+    def senders(self) -> list[tuple[str, int]]:
+        """Who sent most datagrams since the last call, and how many, most first."""
+        return self._senders.take()
 
     def set_mapper(self, mapper: Mapper | None) -> None:
         """Use a mapper for names without tags; clears what was cached.  It must not raise."""
@@ -344,20 +416,11 @@ class Table:
     def _take_event(self, line: bytes) -> None:
         if not statsd_grammar.event_is_good(line):
             self._reject("bad_event", line)
-        elif len(self._events) == EVENTS_WAITING or self._event_bytes + len(line) > EVENT_BYTES_WAITING:
-            self._counts["shed:queue_full"] += 1
         else:
-            self._events.append(line)
-            self._event_bytes += len(line)
-            self._counts["events"] += 1
+            self._lane.keep_event(line)
 
     def _reject(self, reason: str, line: bytes) -> None:
-        self._counts[f"rejected:{reason}"] += 1
-        reject = Reject(reason, line[:EXCERPT_BYTES])
-        if reject not in self._rejects:
-            if len(self._rejects) == REJECTS_KEPT:
-                del self._rejects[next(iter(self._rejects))]
-            self._rejects[reject] = None
+        self._lane.reject(reason, line, self._sender)
 
     # --- series ---------------------------------------------------------------------------
 

@@ -96,11 +96,20 @@ class Cell:
         self.n = self.d = self.low = self.high = self.squares = 0.0
         self.count = 0
 
+    def empty(self) -> None:
+        """Forget everything."""
+        self.reset()
+        self.n = 0.0
+
 
 class GaugeCell(Cell):
-    """A gauge: ``n`` is its value, which outlives the period."""
+    """A gauge: ``n`` is its value, which outlives the period; ``held``: it has one."""
 
-    __slots__ = ()
+    __slots__ = ("held",)
+
+    def __init__(self, key: bytes, kind: int):
+        super().__init__(key, kind)
+        self.held = False
 
     def set(self, value: float, delta: bool) -> None:
         """Fold one sample; a delta on a gauge without a value begins at 0."""
@@ -110,6 +119,7 @@ class GaugeCell(Cell):
         else:
             self.begin(value)
             self.n = value
+        self.held = True
         self.seen(self.n)
         self.count += 1
 
@@ -125,6 +135,11 @@ class GaugeCell(Cell):
         """Begin the next period; the value stays."""
         self.d = self.low = self.high = 0.0
         self.count = 0
+
+    def empty(self) -> None:
+        """Forget the value too."""
+        super().empty()
+        self.held = False
 
 
 class ChangesCell(GaugeCell):

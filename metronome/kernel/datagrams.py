@@ -19,11 +19,13 @@ _SO_RXQ_OVFL = 40
 
 
 class Datagram(NamedTuple):
-    """One datagram.  ``drops`` is the socket's drop counter, None where it is not asked for."""
+    """One datagram.  ``drops`` is the socket's drop counter, None where it is not asked for;
+    ``sender`` an IP address, or ``unix``."""
 
     data: bytes
     truncated: bool
     drops: int | None
+    sender: str = ""
 
 
 def receive(fd: int, budget: int) -> Iterator[Datagram]:
@@ -31,12 +33,12 @@ def receive(fd: int, budget: int) -> Iterator[Datagram]:
     with socket.socket(fileno=os.dup(fd)) as sock:
         for _ in range(budget):
             try:
-                data, extra, flags, _ = sock.recvmsg(
+                data, extra, flags, sender = sock.recvmsg(
                     DATAGRAM_BYTES, socket.CMSG_SPACE(4), socket.MSG_DONTWAIT
                 )
             except (BlockingIOError, InterruptedError):
                 return
-            yield Datagram(data, bool(flags & socket.MSG_TRUNC), _drops(extra))
+            yield Datagram(data, bool(flags & socket.MSG_TRUNC), _drops(extra), sender_text(sender))
 
 
 def _drops(extra: list[tuple[int, int, bytes]]) -> int | None:
@@ -44,3 +46,8 @@ def _drops(extra: list[tuple[int, int, bytes]]) -> int | None:
         if level == socket.SOL_SOCKET and kind == _SO_RXQ_OVFL:
             return int.from_bytes(data[:4], sys.byteorder)
     return None
+
+
+def sender_text(sender: object) -> str:
+    """A sender's address as it is shown."""
+    return str(sender[0]).partition("%")[0] if isinstance(sender, tuple) else "unix"

@@ -234,20 +234,32 @@ static void take_event(table *t, const char *p, size_t n)
         mt_reject(t, WHY_BAD_EVENT, p, n);
         return;
     }
-    if (t->event_count == EVENTS_WAITING || t->events.n + n > EVENT_BYTES_WAITING) {
-        t->shed++;
+    mt_keep_event(t, p, n);
+}
+
+/* A line whose name only the mapper knows waits for a thread that may ask it. */
+typedef struct {
+    address sender;
+    uint32_t length, lane;
+    int dialect;
+} late;
+
+static void keep_for_later(table *t, const char *p, size_t n, int dialect)
+{
+    late head;
+    if (t->later.n + sizeof head + n > BACKLOG_BYTES || mt_reserve(&t->later, sizeof head + n) < 0) {
+        t->lane->tally.shed++;
         return;
     }
-    if (!t->event_ends)
-        t->event_ends = malloc(EVENTS_WAITING * sizeof *t->event_ends);
-    if (!t->event_ends || mt_reserve(&t->events, n) < 0) {
-        t->failed = 1;
-        return;
-    }
-    memcpy(t->events.p + t->events.n, p, n);
-    t->events.n += n;
-    t->event_ends[t->event_count++] = (uint32_t)t->events.n;
-    t->event_total++;
+    memset(&head, 0, sizeof head);
+    head.sender = t->sender;
+    head.length = (uint32_t)n;
+    head.dialect = dialect;
+    while (t->lanes[head.lane] != t->lane)
+        head.lane++;
+    memcpy(t->later.p + t->later.n, &head, sizeof head);
+    memcpy(t->later.p + t->later.n + sizeof head, p, n);
+    t->later.n += sizeof head + n;
 }
 
 /* Any line: read it whole, find all its series, then fold. */
@@ -265,6 +277,10 @@ static uint64_t feed_line(table *t, const char *p, size_t n, int dialect)
     for (g = 0; !reason && g < s->line.groups; g++)
         if (s->groups[g].count)
             reason = resolve(t, s->groups[g].kind, dialect, &s->groups[g].series);
+    if (reason == WHY_LATER) {
+        keep_for_later(t, p, n, dialect);
+        return 0;
+    }
     if (reason) {
         mt_reject(t, reason, p, n);
         return 0;
@@ -351,10 +367,30 @@ uint64_t mt_feed_statsd(table *t, const char *block, size_t n, int dialect)
         else
             folded += feed_line(t, l.p, l.n, dialect);
     }
-    t->bytes += n;
-    t->lines += lines;
-    t->samples += folded;
+    t->lane->tally.bytes += n;
+    t->lane->tally.lines += lines;
+    t->lane->tally.samples += folded;
     return folded;
+}
+
+/* Read the lines that waited for the mapper, and give their memory back.  The caller may ask it. */
+void mt_feed_later(table *t)
+{
+    lane *before = t->lane;
+    buffer lines = t->later;
+    const char *at = lines.p, *end = at + lines.n;
+    memset(&t->later, 0, sizeof t->later);
+    while (at < end) {
+        late head;
+        memcpy(&head, at, sizeof head);
+        mt_use_lane(t, head.lane);
+        t->sender = head.sender;
+        t->lane->tally.samples += feed_line(t, at + sizeof head, head.length, head.dialect);
+        at += sizeof head + head.length;
+    }
+    free(lines.p);
+    t->sender.family = 0;
+    t->lane = before;
 }
 
 static int resolve_path(table *t, slice path, int dialect, uint32_t *index)
@@ -382,13 +418,13 @@ uint64_t mt_feed_graphite(table *t, const char *block, size_t n, int64_t now_ms,
         graphite_line read;
         uint32_t index;
         int reason = mt_graphite_line(&read, l.p, l.n);
-        t->lines++;
+        t->lane->tally.lines++;
         if (reason || (reason = resolve_path(t, read.path, dialect, &index)))
             mt_reject(t, reason, l.p, l.n);
         else
             kept += (uint64_t)mt_keep_point(t, index, read.timed ? read.time_ms : now_ms, read.value, 1);
     }
-    t->bytes += n;
-    t->samples += kept;
+    t->lane->tally.bytes += n;
+    t->lane->tally.samples += kept;
     return kept;
 }

@@ -1,17 +1,68 @@
-/* Taking columns out, and forgetting idle series. */
+/* Taking columns out: one piece of memory with all arrays in it, so that nobody has to wait
+ * for Python's allocations while the table is locked. */
 #include "kernel.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* How long the arrays of a flush are. */
-void mt_flush_sizes(const table *t, flush_sizes *sizes)
+static void *place(char **at, size_t count, size_t width)
+{
+    void *found = *at;
+    *at += (count * width + 7) & ~(size_t)7;
+    return found;
+}
+
+static char *lay(const flush_sizes *z, flush_arrays *a, char *at)
+{
+    size_t rows = z->rows;
+    a->ids = place(&at, rows, 8);
+    a->times = place(&at, rows, 8);
+    a->periods = place(&at, rows, 8);
+    a->n = place(&at, rows, 8);
+    a->d = place(&at, rows, 8);
+    a->low = place(&at, rows, 8);
+    a->high = place(&at, rows, 8);
+    a->squares = place(&at, rows, 8);
+    a->samples = place(&at, z->samples, 8);
+    a->weights = place(&at, z->weighted ? z->samples : 0, 8);
+    a->bin_counts = place(&at, z->bins, 8);
+    a->hashes = place(&at, z->hashes, 8);
+    a->counts = place(&at, rows, 4);
+    a->key_ends = place(&at, rows, 4);
+    a->sample_ends = place(&at, z->samples ? rows : 0, 4);
+    a->bin_ends = place(&at, z->bins ? rows : 0, 4);
+    a->hash_ends = place(&at, z->hashes ? rows : 0, 4);
+    a->register_ends = place(&at, z->registers ? rows : 0, 4);
+    a->bins = place(&at, z->bins, 2);
+    a->kinds = place(&at, rows, 1);
+    a->keys = place(&at, z->keys, 1);
+    a->registers = place(&at, z->registers, 1);
+    return at;
+}
+
+/* Memory for arrays of the harvest's sizes; -1 where there is none. */
+static int lay_out(harvest *h)
+{
+    h->bytes = (size_t)(lay(&h->sizes, &h->arrays, NULL) - (char *)NULL) + 8;
+    h->memory = malloc(h->bytes);
+    if (!h->memory)
+        return -1;
+    lay(&h->sizes, &h->arrays, h->memory);
+    return 0;
+}
+
+static int is_asked_for(const series *s, int what)
+{
+    return what == GAUGE_VALUES ? s->kind == GAUGE && s->flags & S_HELD : s->count != 0;
+}
+
+static void measure(const table *t, int what, flush_sizes *sizes)
 {
     uint32_t i;
     memset(sizes, 0, sizeof *sizes);
     for (i = 0; i < t->count; i++) {
         const series *s = &t->series[i];
-        if (!s->count)
+        if (!is_asked_for(s, what))
             continue;
         sizes->rows++;
         sizes->keys += s->key_len;
@@ -61,16 +112,16 @@ static void put_set(const set *m, const flush_arrays *a, places *at)
     }
 }
 
-static void put_ends(const flush_arrays *a, size_t row, const places *at)
+static void put_ends(const flush_sizes *z, const flush_arrays *a, size_t row, const places *at)
 {
     a->key_ends[row] = (uint32_t)at->keys;
-    if (a->sample_ends)
+    if (z->samples)
         a->sample_ends[row] = (uint32_t)at->samples;
-    if (a->bin_ends)
+    if (z->bins)
         a->bin_ends[row] = (uint32_t)at->bins;
-    if (a->hash_ends)
+    if (z->hashes)
         a->hash_ends[row] = (uint32_t)at->hashes;
-    if (a->register_ends)
+    if (z->registers)
         a->register_ends[row] = (uint32_t)at->registers;
 }
 
@@ -100,98 +151,83 @@ static void put_head(const table *t, const series *s, const flush_arrays *a, siz
     a->kinds[row] = s->kind;
 }
 
-/* Write a row for each series that got samples, and begin the next period. */
-void mt_flush(table *t, const flush_arrays *a, int64_t start_ms, double period, int weighted)
+static void put_row(const table *t, const series *s, const harvest *h, size_t row, places *at)
+{
+    const flush_arrays *a = &h->arrays;
+    put_head(t, s, a, row, at);
+    a->counts[row] = s->count;
+    a->n[row] = a->low[row] = a->high[row] = s->n;
+    a->d[row] = s->d;
+    a->squares[row] = 0;
+    if (s->side)
+        put_side(s, a, row, at, h->sizes.weighted);
+    put_ends(&h->sizes, a, row, at);
+}
+
+static void begin_again(const table *t, series *s)
+{
+    if (s->side)
+        mt_side_reset(s->kind, s->side, s->count != 0);
+    s->count = 0;
+    s->d = 0;
+    if (s->kind != GAUGE || t->relative)
+        s->n = 0;
+}
+
+/* Write a row for each series that is asked for; TAKE_OUT begins the next period.
+ * -1 without memory, and then nothing has changed. */
+int mt_harvest(table *t, int what, int64_t start_ms, double period, harvest *out)
 {
     places at = {0, 0, 0, 0, 0};
     size_t row = 0;
     uint32_t i;
+    measure(t, what, &out->sizes);
+    if (lay_out(out) < 0)
+        return -1;
     for (i = 0; i < t->count; i++) {
         series *s = &t->series[i];
-        if (s->count) {
-            put_head(t, s, a, row, &at);
-            a->times[row] = start_ms;
-            a->periods[row] = period;
-            a->counts[row] = s->count;
-            a->n[row] = a->low[row] = a->high[row] = s->n;
-            a->d[row] = s->d;
-            a->squares[row] = 0;
-            if (s->side)
-                put_side(s, a, row, &at, weighted);
-            put_ends(a, row, &at);
-            row++;
+        if (is_asked_for(s, what)) {
+            put_row(t, s, out, row, &at);
+            out->arrays.times[row] = start_ms;
+            out->arrays.periods[row++] = period;
         }
-        if (s->side)
-            mt_side_reset(s->kind, s->side, s->count != 0);
-        s->count = 0;
-        s->d = 0;
-        if (s->kind != GAUGE || t->relative)
-            s->n = 0;
+        if (what == TAKE_OUT)
+            begin_again(t, s);
     }
-    t->folded = 0;
-    t->flushes++;
+    for (row = 0; what == GAUGE_VALUES && row < out->sizes.rows; row++) {
+        out->arrays.low[row] = out->arrays.high[row] = out->arrays.n[row];
+        out->arrays.d[row] = 1;
+        out->arrays.counts[row] = 0;
+    }
+    if (what == TAKE_OUT) {
+        t->folded = 0;
+        t->flushes++;
+    }
+    return 0;
 }
 
-size_t mt_points_key_bytes(const table *t)
+/* Write a row for each point, in the order in which they came, and forget them. */
+int mt_harvest_points(table *t, harvest *out)
 {
-    size_t total = 0, i;
-    for (i = 0; i < t->point_count; i++)
-        total += t->series[t->points[i].series].key_len;
-    return total;
-}
-
-/* Write a row for each point, in the order in which they came. */
-void mt_flush_points(table *t, const flush_arrays *a)
-{
+    const flush_arrays *a = &out->arrays;
     places at = {0, 0, 0, 0, 0};
     size_t row;
+    memset(&out->sizes, 0, sizeof out->sizes);
+    out->sizes.rows = t->point_count;
+    for (row = 0; row < t->point_count; row++)
+        out->sizes.keys += t->series[t->points[row].series].key_len;
+    if (lay_out(out) < 0)
+        return -1;
     for (row = 0; row < t->point_count; row++) {
         const point *p = &t->points[row];
         put_head(t, &t->series[p->series], a, row, &at);
         a->key_ends[row] = (uint32_t)at.keys;
         a->times[row] = p->time_ms;
+        a->periods[row] = a->squares[row] = 0;
         a->counts[row] = 1;
-        a->n[row] = p->n;
+        a->n[row] = a->low[row] = a->high[row] = p->n;
         a->d[row] = p->d;
     }
     t->point_count = 0;
-}
-
-static int is_idle(const table *t, const series *s, uint32_t idle)
-{
-    return !s->count && (int64_t)t->flushes - (int64_t)s->used >= (int64_t)idle;
-}
-
-/* Forget series that got nothing in the last flushes and have no point waiting; how many. */
-uint32_t mt_prune(table *t, uint32_t idle)
-{
-    uint32_t *places_now = calloc((size_t)t->count + 1, sizeof *places_now), i, kept = 0, before = t->count;
-    size_t p, end = 0;
-    if (!places_now)
-        return 0;
-    for (p = 0; p < t->point_count; p++)
-        places_now[t->points[p].series] = 1;
-    for (i = 0; i < before; i++) {
-        series s = t->series[i];
-        if (is_idle(t, &s, idle) && !places_now[i]) {
-            mt_side_free(s.kind, s.side);
-            continue;
-        }
-        memmove(t->keys.p + end, t->keys.p + s.key_at, s.key_len);
-        s.key_at = end;
-        end += s.key_len;
-        places_now[i] = kept;
-        t->series[kept++] = s;
-    }
-    t->count = kept;
-    t->keys.n = end;
-    for (p = 0; p < t->point_count; p++)
-        t->points[p].series = places_now[t->points[p].series];
-    free(places_now);
-    if (kept < before) {
-        memset(t->slots, 0, ((size_t)t->slot_mask + 1) * sizeof *t->slots);
-        mt_reslot(t);
-        mt_forget_raw(t);
-    }
-    return before - kept;
+    return 0;
 }

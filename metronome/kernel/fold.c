@@ -86,6 +86,7 @@ static int fold_gauge(const table *t, series *s, const item *i)
     if (t->relative && !i->delta && s->d == 0)
         g->low = g->high = i->value; /* the extremes so far were those of changes */
     s->n = i->delta ? mt_within(s->n + i->value) : i->value;
+    s->flags |= S_HELD;
     mt_widen(&g->low, &g->high, s->count, s->n);
     if (!t->relative || !i->delta)
         s->d = 1;

@@ -49,10 +49,11 @@ class Sample(NamedTuple):
 
 
 class Reject(NamedTuple):
-    """A refused line (or value of a line) and why."""
+    """A refused line (or value of a line) and why; ``sender`` where a datagram told it."""
 
     reason: str
     excerpt: bytes
+    sender: str = ""
 
 
 Mapper = Callable[[str, int], tuple[str, Labels] | None]
@@ -63,34 +64,70 @@ Mapper = Callable[[str, int], tuple[str, Labels] | None]
 class Table(Protocol):
     """Holds the live series of one stream: parse and fold in, columns out.
 
-    Not thread-safe: one caller at a time.  Nothing is allocated per line in steady state.
+    *Lanes*: each way in keeps books of its own (``counts``, rejects, events), so that receivers
+    which feed one table are told apart; lane 0 is there from the start.
+
+    Where ``serves`` is true, ``serve`` may run in threads beside one caller of the other
+    methods; otherwise, and but for that, the table wants one caller at a time.  Nothing is
+    allocated per line in steady state.
     """
 
-    def feed_statsd(self, block: bytes, dialect: Dialect) -> int:
+    serves: bool
+    """Whether ``serve`` works: a thread that does not need Python's lock."""
+
+    def lane(self) -> int:
+        """Open a way in with its own books; its number, for as long as the table lives."""
+        ...
+
+    def feed_statsd(self, block: bytes, dialect: Dialect, lane: int = 0) -> int:
         """Parse a datagram or whole lines, fold the samples; the number folded."""
         ...
 
-    def feed_graphite(self, block: bytes, now: float, dialect: Dialect) -> int:
+    def feed_graphite(self, block: bytes, now: float, dialect: Dialect, lane: int = 0) -> int:
         """Parse whole Graphite lines, keep each as a gauge point at its time."""
         ...
 
-    def add_point(self, key: bytes, time_ms: int, value: float) -> bool:
+    def add_point(self, key: bytes, time_ms: int, value: float, lane: int = 0) -> bool:
         """Keep a gauge point of an already canonical key (pickle); False: no room."""
         ...
 
-    def drain(self, fd: int, budget: int, dialect: Dialect) -> int:
+    def drain(self, fd: int, budget: int, dialect: Dialect, lane: int = 0) -> int:
         """Receive datagrams (recvmmsg, without blocking) until none is waiting or
         ``budget`` datagrams were read; parse and fold them as statsd.  The number read."""
         ...
 
-    def merge(self, columns: Columns) -> int:
+    def merge(self, columns: Columns, lane: int = 0) -> int:
         """Take in what another table gave out (``merging.py`` has the rules); the number of
         samples taken in.  ``ValueError`` where the rows are none that a table gives."""
+        ...
+
+    def serve(self, fds: list[int], stop_fd: int, dialect: Dialect, lane: int = 0) -> None:
+        """Receive, parse and fold datagrams of these sockets (at most 64) until ``stop_fd`` can be
+        read, and then what has arrived; to be called in a thread of its own.
+
+        While the table is busy, datagrams wait in a backlog of ``BACKLOG_BYTES``; the lines that
+        find no room there count as ``shed:queue_full``.  Lines with names that only a mapper
+        can tell wait for the next call of another method, because it runs in Python.
+        """
         ...
 
     def flush(self, start_ms: int, period: float) -> Columns:
         """Take the folded samples of the period out, as parts that begin at ``start_ms``.
         Only series that got samples.  Gauges keep their value for later deltas."""
+        ...
+
+    def snapshot(self, start_ms: int, period: float) -> Columns:
+        """What ``flush`` would give now; nothing changes."""
+        ...
+
+    def gauges(self) -> Columns:
+        """The value of every gauge that has one, live or idle: a row each with ``n``, time 0,
+        period 0 and no samples."""
+        ...
+
+    def restore_gauges(self, keys: list[bytes], values: list[float]) -> int:
+        """Give gauges the values that ``gauges`` told, so that deltas go on from there; those
+        that have got one by now keep it, other kinds are left out.  How many were restored."""
         ...
 
     def flush_points(self) -> Columns:
@@ -116,17 +153,37 @@ class Table(Protocol):
         """Forget series that got nothing in the last ``idle`` flushes; how many."""
         ...
 
-    def rejects(self) -> list[Reject]:
-        """Take the last rejects out, newest last, at most ``REJECTS_KEPT``."""
+    def forget(self, keys: list[bytes]) -> int:
+        """Forget these series at once, gauges' values too; how many were known.
+
+        Samples of the open period that go with them are counted as ``filtered:forgotten`` on
+        lane 0.  A series whose points still wait is emptied, and pruned later.
+        """
+        ...
+
+    def rejects(self, lane: int = 0) -> list[Reject]:
+        """Take a lane's last rejects out, newest last, at most ``REJECTS_KEPT``."""
+        ...
+
+    def books(self) -> tuple[int, dict[int, dict[str, int]]]:
+        """What waits, and the totals (as ``counts``) of each lane that may have changed since the
+        last call, read at one instant."""
         ...
 
     def counts(self) -> dict[str, int]:
-        """Totals since the table was made: ``lines``, ``samples``, ``datagrams``,
-        ``bytes``, ``events`` and ``rejected:REASON`` for each reason met."""
+        """Totals of all lanes since the table was made: ``lines``, ``samples``, ``datagrams``,
+        ``bytes``, ``events``, ``kernel_drops`` and, once met, ``rejected:REASON``,
+        ``shed:REASON``, ``filtered:REASON``."""
         ...
 
-    def take_events(self) -> list[bytes]:
-        """Take the DogStatsD events and service checks out, as the lines they came in;
+    def senders(self) -> list[tuple[str, int]]:
+        """Who sent most datagrams (``drain``, ``serve``) since the last call, and how many, most
+        first: an IP address, or ``unix``.  At most ``SENDERS_KEPT``; beyond that counts may be
+        too high, never too low (space-saving, Metwally et al., ICDT 2005)."""
+        ...
+
+    def take_events(self, lane: int = 0) -> list[bytes]:
+        """Take a lane's DogStatsD events and service checks out, as the lines they came in;
         ``wire/dogstatsd.py`` reads them."""
         ...
 

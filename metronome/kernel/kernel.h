@@ -6,10 +6,16 @@
  *
  * Sizes are bytes.  Functions that may run out of memory return WHY_MEMORY or -1 and leave the
  * table as it was.
+ *
+ * Who may call: functions that take a table want its lock held (`mt_lock`), but for `mt_serve`,
+ * which is a thread of its own and takes it by itself.  Python's lock is never waited for by
+ * who holds the table's in that thread, and the table's is never waited for by who holds
+ * Python's; so neither can hold up the other for ever.
  */
 #ifndef METRONOME_KERNEL_H
 #define METRONOME_KERNEL_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +38,7 @@ enum reason {
     WHY_MAPPING_DROP,
     WHY_TOO_MANY_SERIES,
     WHY_MEMORY, /* not the sender's fault: becomes MemoryError */
+    WHY_LATER,  /* only a mapper knows, and this thread may not ask it */
     REASONS
 };
 
@@ -59,6 +66,8 @@ enum dialect {
 #define EVENTS_WAITING 10000
 #define EVENT_BYTES_WAITING (8 << 20)
 #define DATAGRAM_BYTES 65535
+#define BACKLOG_BYTES (32 << 20)
+#define SENDERS_KEPT 256
 #define LATEST_MS 253402300799000.0
 #define REGISTERS 4096
 #define SKETCH_OFFSET 2000
@@ -125,6 +134,7 @@ typedef struct {
     int label_count;
     mt_mapper mapper;
     void *mapper_context;
+    int may_map; /* whether this thread may ask it */
 } scratch;
 
 /* --- the table (table.c, fold.c, flush.c) --- */
@@ -136,8 +146,10 @@ typedef struct {
     uint64_t id;
     uint32_t count, used;
     uint16_t key_len;
-    uint8_t kind;
+    uint8_t kind, flags;
 } series;
+
+#define S_HELD 1 /* a gauge that has a value */
 
 typedef struct {
     double low, high;
@@ -165,10 +177,38 @@ typedef struct {
 } point;
 
 typedef struct {
+    uint8_t family; /* 0 unknown, 1 a Unix socket, 4, 6 */
+    uint8_t bytes[16];
+} address;
+
+typedef struct {
+    address sender;
     uint8_t reason;
     uint8_t length;
     char text[EXCERPT_BYTES];
 } reject;
+
+/* What came in by one way, which keeps its own books.  `changed`: since they were last read. */
+typedef struct {
+    uint64_t lines, samples, datagrams, bytes, events, kernel_drops, shed, forgotten;
+    uint64_t rejected[REASONS];
+} tally;
+
+typedef struct {
+    tally tally;
+    int changed;
+    reject *rejects;
+    uint64_t *reject_hashes;
+    uint32_t reject_first, reject_count;
+    buffer events;
+    uint32_t *event_ends;
+    uint32_t event_count;
+} lane;
+
+typedef struct {
+    address address;
+    uint64_t count;
+} talker;
 
 typedef struct {
     int fd;
@@ -200,21 +240,24 @@ typedef struct {
     int failed; /* out of memory since last asked */
     int relative; /* gauges: changes since the last flush, told apart from values by d */
 
-    reject *rejects;
-    uint64_t *reject_hashes;
-    uint32_t reject_first, reject_count;
-    buffer events;
-    uint32_t *event_ends;
-    uint32_t event_count;
+    lane **lanes;
+    uint32_t lane_count;
+    lane *lane;      /* whose books are kept just now */
+    address sender;  /* who sent what is read just now */
+    talker *senders;
+    uint32_t sender_count;
+    uint16_t sender_hints[1024];
+    buffer later; /* lines that wait for somebody who may ask the mapper */
 
-    uint64_t lines, samples, datagrams, bytes, event_total, kernel_drops, shed;
-    uint64_t rejected[REASONS];
     receiver *receiver;
     dropped drops[64];
     int drop_count;
+
+    pthread_mutex_t mutex;
+    int wanted; /* how many wait for the mutex; a receiving thread lets them go first */
 } table;
 
-/* Where a flush writes; each array has the length that mt_flush_sizes said. */
+/* Rows taken out: how long the arrays are, and where they lie in one piece of memory. */
 typedef struct {
     size_t rows, keys, samples, bins, hashes, registers;
     int weighted;
@@ -236,6 +279,15 @@ typedef struct {
     uint64_t *hashes;
     uint8_t *registers;
 } flush_arrays;
+
+typedef struct {
+    char *memory; /* to be freed; NULL where there was none */
+    size_t bytes;
+    flush_sizes sizes;
+    flush_arrays arrays;
+} harvest;
+
+enum harvest_of { TAKE_OUT, LOOK_AT, GAUGE_VALUES };
 
 /* number.c */
 int mt_number(const char *p, size_t n, double *out);
@@ -267,23 +319,56 @@ int mt_graphite_key(scratch *s, slice path, int dialect);
 /* table.c */
 table *mt_table_new(uint32_t series_limit, uint32_t timer_samples, uint32_t set_members, double ln_gamma);
 void mt_table_free(table *t);
+uint32_t mt_find(const table *t, const char *key, size_t n);
 uint32_t mt_intern(table *t, const char *key, size_t n);
+int mt_restore_gauge(table *t, const char *key, size_t n, double value);
 int mt_rehash(table *t, uint32_t slots);
 void mt_reslot(table *t);
 void mt_forget_raw(table *t);
 int mt_keep_point(table *t, uint32_t index, int64_t time_ms, double n, double d);
+void mt_lock(table *t);
+int mt_try_lock(table *t);
+void mt_unlock(table *t);
+int mt_lane_new(table *t);
+void mt_use_lane(table *t, uint32_t number);
+
+/* lane.c */
+lane *mt_lane_make(void);
+void mt_lane_free(lane *l);
 void mt_reject(table *t, int reason, const char *p, size_t n);
-void mt_clear_rejects(table *t);
-void mt_clear_events(table *t);
+void mt_lane_take_rejects(lane *from, lane *out);
+void mt_lane_take_events(lane *from, lane *out);
+int mt_keep_event(table *t, const char *p, size_t n);
 
 /* feed.c */
+void mt_feed_later(table *t);
 uint64_t mt_feed_statsd(table *t, const char *block, size_t n, int dialect);
 uint64_t mt_feed_graphite(table *t, const char *block, size_t n, int64_t now_ms, int dialect);
 int mt_next_line(const char **at, const char *end, slice *out);
 
 /* drain.c */
+typedef struct {
+    const char *data;
+    uint32_t length, drops;
+    uint32_t segment; /* how many bytes each datagram in it has; 0 where it is one */
+    uint8_t truncated, has_drops;
+    address sender;
+} message;
+
 long mt_drain(table *t, int fd, long budget, int dialect);
+receiver *mt_receiver_new(void);
 void mt_receiver_free(receiver *r);
+int mt_receive(receiver *r, int fd, unsigned int wanted);
+void mt_read_message(receiver *r, int index, message *m);
+void mt_feed_message(table *t, int fd, const message *m, int dialect);
+#define BATCH 64
+
+/* serve.c */
+int mt_serve(table *t, const int *fds, int count, int stop_fd, int dialect, uint32_t lane);
+
+/* senders.c */
+void mt_note_sender(table *t);
+void mt_address_text(const address *a, char out[64]);
 
 /* fold.c */
 int mt_fold(table *t, series *s, const item *i, double rate);
@@ -300,11 +385,12 @@ int mt_set_join(const table *t, set *m, uint64_t hash);
 int mt_set_to_registers(set *s);
 
 /* flush.c */
-void mt_flush_sizes(const table *t, flush_sizes *sizes);
-void mt_flush(table *t, const flush_arrays *a, int64_t start_ms, double period, int weighted);
-size_t mt_points_key_bytes(const table *t);
-void mt_flush_points(table *t, const flush_arrays *a);
+int mt_harvest(table *t, int what, int64_t start_ms, double period, harvest *out);
+int mt_harvest_points(table *t, harvest *out);
+
+/* forget.c */
 uint32_t mt_prune(table *t, uint32_t idle);
+long mt_forget(table *t, const char *keys, size_t n);
 
 /* merge.c */
 uint64_t mt_merge(table *t, const flush_arrays *a, size_t rows);

@@ -32,6 +32,7 @@ static void merge_gauge(const table *t, series *s, const flush_arrays *a, size_t
     }
     if (!t->relative || a->d[row] != 0)
         s->d = 1;
+    s->flags |= S_HELD;
 }
 
 static int merge_timer(const table *t, series *s, const flush_arrays *a, size_t row)
@@ -97,7 +98,7 @@ static uint64_t merge_one(table *t, const flush_arrays *a, size_t row)
     series *s;
     if (index == UINT32_MAX) {
         mt_reject(t, WHY_TOO_MANY_SERIES, a->keys + key.from, key.to - key.from);
-        t->rejected[WHY_TOO_MANY_SERIES] += a->counts[row] - 1;
+        t->lane->tally.rejected[WHY_TOO_MANY_SERIES] += a->counts[row] - 1;
         return 0;
     }
     if (index == UINT32_MAX - 1)
@@ -122,6 +123,6 @@ uint64_t mt_merge(table *t, const flush_arrays *a, size_t rows)
     size_t row;
     for (row = 0; row < rows; row++)
         taken += merge_one(t, a, row);
-    t->samples += taken;
+    t->lane->tally.samples += taken;
     return taken;
 }

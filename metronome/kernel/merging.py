@@ -102,6 +102,7 @@ def merge(cell: Cell, row: Given, timer_samples: int, set_members: int) -> None:
 
 
 def _merge_gauge(cell: GaugeCell, row: Given) -> None:
+    cell.held = True
     if row.d:
         cell.begin(row.n)
         _widen(cell, row.low, row.high)

@@ -262,6 +262,8 @@ static int map_name(scratch *s, size_t *at, size_t *length, int kind)
 {
     slice rest, piece, value;
     int reason;
+    if (!s->may_map)
+        return WHY_LATER;
     s->mapped.n = 0;
     if (!s->mapper(s->mapper_context, s->text.p + *at, *length, kind, &s->mapped))
         return WHY_MAPPING_DROP;

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from metronome.kernel.cells import Cell, SetCell, TimerCell
+from metronome.kernel.cells import Cell, GaugeCell, SetCell, TimerCell
 from metronome.model import Columns, Ragged
 
 
@@ -58,6 +59,12 @@ def columns_of_cells(cells: list[Cell], start_ms: int, period: float) -> Columns
         hashes=ragged([sorted(each.members) if each else [] for each in sets], "u8"),
         registers=ragged([each.registers if each else b"" for each in sets], "u1"),
     )
+
+
+def columns_of_values(gauges: list[GaugeCell]) -> Columns:
+    """One row for each gauge: its value, and no sample."""
+    columns = columns_of_points([Point(gauge, 0, gauge.n, 1.0) for gauge in gauges])
+    return replace(columns, counts=np.zeros(len(columns), np.uint32))
 
 
 def columns_of_points(points: list[Point]) -> Columns:

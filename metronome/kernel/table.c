@@ -17,11 +17,14 @@ table *mt_table_new(uint32_t series_limit, uint32_t timer_samples, uint32_t set_
     t->ln_gamma = ln_gamma;
     /* Where the loader put us is secret enough: it only keeps senders from choosing slots. */
     t->seed = ((uint64_t)(uintptr_t)t ^ (uint64_t)(uintptr_t)&mt_table_new << 16) * 0x9e3779b97f4a7c15ULL;
-    if (mt_rehash(t, FIRST_SLOTS) < 0) {
+    pthread_mutex_init(&t->mutex, NULL);
+    if (mt_rehash(t, FIRST_SLOTS) < 0 || mt_lane_new(t) < 0) {
         mt_table_free(t);
         return NULL;
     }
+    mt_use_lane(t, 0);
     mt_forget_raw(t);
+    t->scratch.may_map = 1;
     return t;
 }
 
@@ -38,10 +41,12 @@ void mt_table_free(table *t)
     free(t->raw_slots);
     free(t->raw.p);
     free(t->points);
-    free(t->rejects);
-    free(t->reject_hashes);
-    free(t->events.p);
-    free(t->event_ends);
+    for (i = 0; i < t->lane_count; i++)
+        mt_lane_free(t->lanes[i]);
+    free(t->lanes);
+    free(t->senders);
+    free(t->later.p);
+    pthread_mutex_destroy(&t->mutex);
     mt_scratch_free(&t->scratch);
     mt_receiver_free(t->receiver);
     free(t);
@@ -121,11 +126,46 @@ static int add_series(table *t, const char *key, size_t n, uint64_t id)
     return 0;
 }
 
-/* The series of a canonical key, made if there is room: UINT32_MAX when the table is full,
- * UINT32_MAX - 1 without memory. */
-uint32_t mt_intern(table *t, const char *key, size_t n)
+/* Wait for the table.  A receiving thread lets those who wait go first (serve.c). */
+void mt_lock(table *t)
 {
-    uint64_t id = mt_hash64(key, n);
+    __atomic_add_fetch(&t->wanted, 1, __ATOMIC_RELAXED);
+    pthread_mutex_lock(&t->mutex);
+    __atomic_sub_fetch(&t->wanted, 1, __ATOMIC_RELAXED);
+}
+
+int mt_try_lock(table *t)
+{
+    return !pthread_mutex_trylock(&t->mutex);
+}
+
+void mt_unlock(table *t)
+{
+    pthread_mutex_unlock(&t->mutex);
+}
+
+/* A way in with its own books; its number, or -1 without memory. */
+int mt_lane_new(table *t)
+{
+    lane **lanes = realloc(t->lanes, (t->lane_count + 1) * sizeof *lanes);
+    if (!lanes)
+        return -1;
+    t->lanes = lanes;
+    if (!(lanes[t->lane_count] = mt_lane_make()))
+        return -1;
+    return (int)t->lane_count++;
+}
+
+/* Keep this lane's books from now on. */
+void mt_use_lane(table *t, uint32_t number)
+{
+    t->lane = t->lanes[number];
+    t->lane->changed = 1;
+    t->sender.family = 0;
+}
+
+static uint32_t find(const table *t, const char *key, size_t n, uint64_t id)
+{
     uint32_t at = slot_of(t, id);
     while (t->slots[at]) {
         const series *s = &t->series[t->slots[at] - 1];
@@ -133,6 +173,36 @@ uint32_t mt_intern(table *t, const char *key, size_t n)
             return t->slots[at] - 1;
         at = (at + 1) & t->slot_mask;
     }
+    return UINT32_MAX;
+}
+
+/* The series of a canonical key; UINT32_MAX where it is not known. */
+uint32_t mt_find(const table *t, const char *key, size_t n)
+{
+    return find(t, key, n, mt_hash64(key, n));
+}
+
+/* Give a gauge that has no value one; 0 where it has one or there is no room. */
+int mt_restore_gauge(table *t, const char *key, size_t n, double value)
+{
+    uint32_t index = n && *key == 'g' ? mt_intern(t, key, n) : UINT32_MAX;
+    series *s;
+    if (index >= UINT32_MAX - 1 || t->series[index].flags & S_HELD)
+        return 0;
+    s = &t->series[index];
+    s->n = value;
+    s->flags |= S_HELD;
+    return 1;
+}
+
+/* The series of a canonical key, made if there is room: UINT32_MAX when the table is full,
+ * UINT32_MAX - 1 without memory. */
+uint32_t mt_intern(table *t, const char *key, size_t n)
+{
+    uint64_t id = mt_hash64(key, n);
+    uint32_t at = find(t, key, n, id);
+    if (at != UINT32_MAX)
+        return at;
     if (t->count >= t->series_limit)
         return UINT32_MAX;
     if (add_series(t, key, n, id) < 0) {
@@ -151,7 +221,7 @@ int mt_keep_point(table *t, uint32_t index, int64_t time_ms, double n, double d)
 {
     point *p;
     if (t->point_count == POINTS_KEPT) {
-        t->shed++;
+        t->lane->tally.shed++;
         return 0;
     }
     if (t->point_count == t->point_cap) {
@@ -171,66 +241,4 @@ int mt_keep_point(table *t, uint32_t index, int64_t time_ms, double n, double d)
     p->d = d;
     t->series[index].used = t->flushes + 1;
     return 1;
-}
-
-static int is_kept(const table *t, uint64_t hash, const reject *wanted)
-{
-    uint32_t i;
-    for (i = 0; i < t->reject_count; i++) {
-        const reject *r = &t->rejects[i];
-        if (t->reject_hashes[i] == hash && r->reason == wanted->reason && r->length == wanted->length &&
-            !memcmp(r->text, wanted->text, r->length))
-            return 1;
-    }
-    return 0;
-}
-
-/* Count a refused line, and keep it unless an equal one is kept; the oldest gives way. */
-void mt_reject(table *t, int reason, const char *p, size_t n)
-{
-    reject r;
-    uint64_t hash;
-    uint32_t at;
-    if (reason == WHY_MEMORY) {
-        t->failed = 1;
-        return;
-    }
-    t->rejected[reason]++;
-    if (!t->rejects) {
-        t->rejects = malloc(REJECTS_KEPT * sizeof *t->rejects);
-        t->reject_hashes = malloc(REJECTS_KEPT * sizeof *t->reject_hashes);
-        if (!t->rejects || !t->reject_hashes) {
-            mt_clear_rejects(t);
-            return;
-        }
-    }
-    r.reason = (uint8_t)reason;
-    r.length = (uint8_t)(n < EXCERPT_BYTES ? n : EXCERPT_BYTES);
-    memcpy(r.text, p, r.length);
-    hash = mt_hash64(r.text, r.length) + (uint64_t)reason;
-    if (is_kept(t, hash, &r))
-        return;
-    if (t->reject_count == REJECTS_KEPT) {
-        at = t->reject_first;
-        t->reject_first = (at + 1) % REJECTS_KEPT;
-    } else {
-        at = t->reject_count++;
-    }
-    t->rejects[at] = r;
-    t->reject_hashes[at] = hash;
-}
-
-void mt_clear_rejects(table *t)
-{
-    free(t->rejects);
-    free(t->reject_hashes);
-    t->rejects = NULL;
-    t->reject_hashes = NULL;
-    t->reject_first = t->reject_count = 0;
-}
-
-void mt_clear_events(table *t)
-{
-    t->events.n = 0;
-    t->event_count = 0;
 }

@@ -34,7 +34,7 @@ def statsd(block: bytes, dialect: Dialect, now: int) -> list[Told]:
         if line.startswith((b"_e{", b"_sc|")) and not rejects:
             told.append(_happening(line.removesuffix(b"\r"), now))
         told += [_sample(sample) for sample in samples]
-        told += [_reject(*reject) for reject in rejects]
+        told += [_reject(reject.reason, reject.excerpt) for reject in rejects]
     return told
 
 
@@ -44,7 +44,7 @@ def graphite(block: bytes, dialect: Dialect) -> list[Told]:
     for line in block.split(b"\n"):
         samples, rejects = kernel.parse_graphite(line, dialect)
         told += [_sample(sample) for sample in samples]
-        told += [_reject(*reject) for reject in rejects]
+        told += [_reject(reject.reason, reject.excerpt) for reject in rejects]
     return told
 
 

@@ -103,7 +103,7 @@ def settings(said: Settings) -> bytes:
 
 def counts(said: Counted) -> bytes:
     """A ``COUNTS``.  Excerpts are bytes; each becomes the character of its number."""
-    rejects = [[reason, excerpt.decode("latin-1")] for reason, excerpt in said.rejects]
+    rejects = [[each.reason, each.excerpt.decode("latin-1"), each.sender] for each in said.rejects]
     return frame(COUNTS, orjson.dumps([said.stream, said.fresh, rejects]))
 
 
@@ -132,7 +132,10 @@ def read_counts(content: bytes) -> Counted:
     try:
         stream, fresh, rejects = orjson.loads(content)
         numbers = {name: _typed(value, int) for name, value in _typed(fresh, dict).items()}
-        kept = [Reject(_typed(reason, str), excerpt.encode("latin-1")) for reason, excerpt in rejects]
+        kept = [
+            Reject(_typed(reason, str), excerpt.encode("latin-1"), _typed(sender, str))
+            for reason, excerpt, sender in rejects
+        ]
         return Counted(_typed(stream, str), numbers, kept)
     except (TypeError, AttributeError) as error:
         raise ValueError(f"no counts: {error}") from error

@@ -196,23 +196,47 @@ def outcome(
 ) -> Any:
     """Everything that a twin makes of blocks of statsd and Graphite lines."""
     table = kernel.Table(series_limit=40, timer_samples=3, set_members=2)
+    table.lane()
     out: list[Any] = []
     for statsd, graphite in blocks:
+        lane = rng.randint(0, 1)
         out.append(repr(kernel.parse_statsd(statsd, dialect)))
         out.append(repr(kernel.parse_graphite(graphite, dialect)))
-        out.append((table.feed_statsd(statsd, dialect), table.feed_graphite(graphite, 1.2345, dialect)))
+        out.append(table.feed_statsd(statsd, dialect, lane))
+        out.append(table.feed_graphite(graphite, 1.2345, dialect, lane))
         out.append((table.waiting, table.points_waiting, table.series))
+        if rng.random() < 0.3:
+            out.append(_forgotten(table, rng))
         out.append(dumped(table.flush_points()))
         if rng.random() < 0.5:
             out.append(dumped(table.flush(1000, 10.0)))
             out.append(table.prune(rng.randint(0, 2)))
-    out += [
-        dumped(table.flush(1000, 10.0)),
-        table.rejects(),
-        table.take_events(),
-        sorted(table.counts().items()),
-    ]
+    out += [dumped(table.flush(1000, 10.0)), _books(table)]
+    for lane in (0, 1):
+        out += [table.rejects(lane), table.take_events(lane)]
     return out
+
+
+def _books(table: Any) -> Any:
+    waiting, lanes = table.books()
+    return waiting, [(lane, sorted(counts.items())) for lane, counts in lanes.items()]
+
+
+def _forgotten(table: Any, rng: random.Random) -> Any:
+    """What a look at the table and taking some of its series out shows."""
+    shown, gauges = table.snapshot(1000, 10.0), table.gauges()
+    keys = [shown.key(row) for row in range(len(shown))] + [gauges.key(row) for row in range(len(gauges))]
+    chosen = [*rng.sample(keys, len(keys) // 2), b"cnot known", b"gback"]
+    return (
+        *(dumped(columns) for columns in (shown, gauges)),
+        table.forget(chosen),
+        table.restore_gauges(chosen, [float(number) for number in range(len(chosen))]),
+        table.waiting,
+        table.series,
+        dumped(table.snapshot(0, 1.0)),
+        dumped(table.gauges()),
+        _books(table),
+    )
 
 
 def difference(pure: ModuleType, native: ModuleType, seed: int, lines: int) -> str:

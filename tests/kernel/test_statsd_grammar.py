@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from metronome.kernel.interface import Dialect
+from metronome.kernel.interface import Dialect, Reject
 from tests.kernel.helpers import UNION, parsed
 
 C, G, T, S = 0, 1, 2, 3
@@ -178,7 +178,7 @@ def test_a_bad_line_costs_no_neighbour(kernel: ModuleType) -> None:
     """Lines around a refused one are read, whatever ends them."""
     samples, rejects = kernel.parse_statsd(b"\n\na:1|c\r\nb\nc:2|c\n\r\n", UNION)
     assert [sample.name for sample in samples] == ["a", "c"]
-    assert rejects == [("malformed_line", b"b")]
+    assert rejects == [Reject("malformed_line", b"b")]
 
 
 def test_the_sign_is_a_sign_where_deltas_are_off(kernel: ModuleType) -> None:
@@ -200,7 +200,7 @@ def test_container_fields_are_labels_where_wanted(kernel: ModuleType) -> None:
 
 def test_an_excerpt_is_bounded(kernel: ModuleType) -> None:
     """Of a long refused line only its beginning is kept."""
-    assert kernel.parse_statsd(b"a" * 5000, UNION)[1] == [("malformed_line", b"a" * 160)]
+    assert kernel.parse_statsd(b"a" * 5000, UNION)[1] == [Reject("malformed_line", b"a" * 160)]
 
 
 def test_many_values_and_groups(kernel: ModuleType) -> None:
