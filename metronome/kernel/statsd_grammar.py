@@ -6,7 +6,7 @@
     group  = values "|" type *("|@" rate)
     values = item *(":" item)                 a set has one item, colons and all
 
-*Types.*  ``c``, ``m`` and ``C`` (brubeck's) count, ``ms``, ``h`` and ``d`` are timers, ``g`` a
+*Types.*  ``c``, ``m`` and ``C`` count, as in statsd, ``ms``, ``h`` and ``d`` are timers, ``g`` a
 gauge, ``s`` a set.
 
 *Several values.*  DogStatsD packs ``a:1:2:3|ms``; empty items are skipped, a list of nothing

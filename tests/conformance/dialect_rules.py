@@ -116,7 +116,8 @@ RULES = (
         "Types",
         "Known are `c`, `m` and `C` (counters), `ms`, `h` and `d` (timers), `g`, `s`. Any other type is "
         "refused by name (`bad_type`).",
-        "`d` is DogStatsD's, `m` and `C` are counted by statsd and brubeck. Counting everything else, as "
+        "`d` is DogStatsD's; `m` and `C` count as they do in statsd (brubeck's `C` is a running total, which "
+        "the line does not tell). Counting everything else, as "
         "statsd does, turns a typing error into a series that means something else; taking the first "
         "letter, as veneur does, guesses.",
         ("diff-0133", "diff-0450", "diff-0465", "diff-0499", "diff-0457"),

@@ -3,7 +3,8 @@
 const StatsD = require('hot-shots');
 const [transport, prefix, number] = process.argv.slice(2);
 const client = new StatsD({
-  ...JSON.parse(transport), prefix, globalTags: {lang: 'node'}, maxBufferSize: 8192, udsGracefulErrorHandling: false,
+  ...JSON.parse(transport), prefix, globalTags: {lang: 'node'}, maxBufferSize: 8192,
+  udsGracefulErrorHandling: false,
   errorHandler: (error) => { console.error(error); process.exit(1); },
 });
 for (let i = 0; i < Number(number); i++) {
