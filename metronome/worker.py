@@ -112,6 +112,8 @@ class WorkerProcess:
         if self._fold is None:
             raise ValueError("a worker wants its settings first")
         if what == wire.TAKE:
+            for place in self._places.values():  # a period ends with what has arrived in it
+                self._read(place)
             self._say([*self._fold.take(), wire.frame(wire.DONE, content)])
         elif what == wire.REST:
             self._rest()

@@ -180,5 +180,5 @@ class Frames:
 
 def _typed(value: Any, wanted: type[Any]) -> Any:
     if not isinstance(value, wanted):
-        raise TypeError(f"{value!r} is not {wanted.__name__}")
+        raise ValueError(f"{value!r} is not {wanted.__name__}")
     return value

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
 
 from metronome.addresses import parse
 from metronome.gateway.telemetry import Telemetry
 from metronome.options import RECEIVER_PARAMETERS
 from metronome.receivers.interface import Given
+from metronome.wire.worker import Frames
 
 
 class RememberingInlet:
@@ -77,3 +80,57 @@ def counted(telemetry: Telemetry, name: str) -> dict[str, float]:
     families = {family.name: family for family in telemetry.families()}
     samples = families[name].samples if name in families else []
     return {labels.get("reason", labels.get("source", "")): value for labels, value in samples}
+
+
+class FakeProcess:
+    """A child process: what it was started with and told; it says and ends as a test likes."""
+
+    def __init__(self, protocol: Any, command: list[str], descriptors: dict[int, str | int]):
+        self.protocol = protocol
+        self.command = command
+        self.descriptors = descriptors
+        self.signals: list[str] = []
+        self.ended = False
+        self._written = b""
+
+    def writeToChild(self, descriptor: int, data: bytes) -> None:
+        assert descriptor == 0
+        self._written += data
+
+    def signalProcess(self, signal: str) -> None:
+        if self.ended:
+            raise ProcessExitedAlready
+        self.signals.append(signal)
+
+    def told(self) -> list[tuple[int, bytes]]:
+        """The frames that it was told."""
+        return Frames().feed(self._written)
+
+    def say(self, data: bytes) -> None:
+        """It writes to its standard output."""
+        self.protocol.childDataReceived(1, data)
+
+    def end(self, reason: Failure) -> None:
+        """It is gone."""
+        self.ended = True
+        self.protocol.processEnded(reason)
+
+
+class ProcessReactor(MemoryReactorClock):
+    """A reactor in memory that starts fake processes; none while ``refuse`` is true."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.processes: list[FakeProcess] = []
+        self.refuse = False
+
+    def spawnProcess(
+        self, protocol: Any, executable: str, args: list[str], env: object, childFDs: dict[int, str | int]
+    ) -> FakeProcess:
+        if self.refuse:
+            raise OSError("no more processes")
+        assert env is None, "a child has our environment"
+        process = FakeProcess(protocol, args, childFDs)
+        self.processes.append(process)
+        protocol.makeConnection(process)
+        return process

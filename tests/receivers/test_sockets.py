@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,34 @@ def test_tls_tcp_and_unix_are_listened_on(tmp_path: Path) -> None:
     for address in (f"tls://127.0.0.1:0?cert={cert}&key={key}", "tcp://127.0.0.1:0", f"unix://{tmp_path}/s"):
         StreamListener(given(address, inlet, reactor=reactor), inlet.statsd).listen()
     assert len(reactor.sslServers) == len(reactor.tcpServers) == len(reactor.unixServers) == 1
+
+
+def test_sockets_that_share_an_address_get_all_of_it() -> None:
+    """Each sender's datagrams come to one of them; together they get everything."""
+    bound = sockets.sharing_datagram_sockets(Address("udp", "127.0.0.1"), 3)
+    try:
+        (place,) = {one.getsockname() for one in bound}
+        for _ in range(50):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.sendto(b"a:1|c", place)
+                sender.sendto(b"a:1|c", place)
+        got = [0, 0, 0]
+        for index, one in enumerate(bound):
+            with suppress(BlockingIOError):
+                while one.recv(100):
+                    got[index] += 1
+        assert sum(got) == 100
+        assert all(number % 2 == 0 for number in got)
+    finally:
+        for one in bound:
+            one.close()
+
+
+def test_an_address_is_not_shared_with_strangers() -> None:
+    """Another program that would share its port is refused all the same."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        stranger.bind(("127.0.0.1", 0))
+        taken = Address("udp", "127.0.0.1", stranger.getsockname()[1])
+        with pytest.raises(OSError, match="in use"):
+            sockets.sharing_datagram_sockets(taken, 2)
