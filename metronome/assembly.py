@@ -12,6 +12,7 @@ from metronome import __version__
 from metronome.addresses import Address
 from metronome.config import Config, dialect_of
 from metronome.gateway.books import Books
+from metronome.gateway.checkpoint import Checkpoints
 from metronome.gateway.consumer import Consumer
 from metronome.gateway.converter import GraphiteOut, graphite_out
 from metronome.gateway.dead_letters import DeadLetterFile
@@ -80,6 +81,7 @@ class Parts:
 
     gateway: Gateway
     flusher: Flusher
+    checkpoints: Checkpoints
     keeper: Keeper
     store_consumer: Consumer
     duplicates: Duplicates
@@ -125,17 +127,21 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
             time,
         ),
     )
+    flusher = Flusher(
+        intake,
+        journal,
+        ledger,
+        telemetry,
+        reactor,
+        config.flush_interval,
+        config.limits.idle_flushes,
+        crew.gather,
+    )
     return Parts(
         gateway=gateway,
-        flusher=Flusher(
-            intake,
-            journal,
-            ledger,
-            telemetry,
-            reactor,
-            config.flush_interval,
-            config.limits.idle_flushes,
-            crew.gather,
+        flusher=flusher,
+        checkpoints=Checkpoints(
+            config.data_dir, intake, flusher, journal, ledger, ThreadWorker(reactor, "checkpoint"), reactor
         ),
         keeper=Keeper(store, lambda: retention_of(config, streams), reactor),
         store_consumer=store_consumer,

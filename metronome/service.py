@@ -110,6 +110,8 @@ class GatewayService(Service):
         yield store.start()
         parts = self._parts = make_parts(config, reactor, journal, store, streams)
         yield recall(parts.duplicates, store, parts.gateway.reader, int(reactor.seconds() * 1000))
+        parts.gateway.intake.use_mapper(self._mapper)
+        yield parts.checkpoints.restore()
         self._start_parts(parts)
         self._listen(parts)
 
@@ -125,6 +127,8 @@ class GatewayService(Service):
             self._on_stop(consumer.stop)
         parts.keeper.start()
         self._on_stop(parts.keeper.stop)
+        parts.checkpoints.start()
+        self._on_stop(parts.checkpoints.stop)
         parts.flusher.start()
         self._on_stop(parts.flusher.stop)
 
