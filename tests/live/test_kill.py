@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.live.gateway import RunningGateway
+from tests.live.gateway import RunningGateway, eventually
 
 pytestmark = pytest.mark.live
 
@@ -79,3 +80,26 @@ def test_every_acknowledged_tick_is_counted_once(tmp_path: Path) -> None:
         views = [gateway.get(f"/tock/item%2F{item}.json")["views"] for item in range(7)]
         assert sum(sum(of_item.values()) for of_item in views) == TICKS
         assert gateway.stop() == 0
+
+
+def test_folded_samples_survive_a_kill_as_of_a_second_ago(tmp_path: Path) -> None:
+    """Statsd samples cannot be acknowledged: kill -9 costs at most the last second of them, and
+    a gauge's next change finds its base."""
+    gateway = RunningGateway(tmp_path / "var", flush_interval="60")
+    with gateway, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+
+        def send(text: bytes) -> None:
+            client.sendto(text, ("127.0.0.1", gateway.port("statsd", "udp")))
+
+        for _ in range(100):
+            send(b"kept.hits:2|c\nkept.time:7|ms\nkept.depth:+1|g")
+        time.sleep(2.5)
+        gateway.kill()
+        gateway.start()
+        assert eventually(lambda: gateway.total("kept.hits"), lambda n: n == 200) == 200
+        assert gateway.total("kept.time", "count") == 100
+        send(b"kept.depth:+1|g\nkept.hits:1|c")
+        assert gateway.stop() == 0
+        gateway.start()
+        assert eventually(lambda: gateway.total("kept.hits"), lambda n: n == 201) == 201
+        assert gateway.total("kept.depth", "last") == 101
