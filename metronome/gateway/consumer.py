@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from metronome.errors import DestinationUnavailable, StoreUnavailable
+from metronome.errors import DestinationUnavailable, JournalUnavailable, StoreUnavailable
 from metronome.gateway.telemetry import Telemetry
 from metronome.journal.interface import Entry, Journal
 from metronome.limits import READ_BYTES, RETRY_FIRST, RETRY_MOST
@@ -91,7 +91,7 @@ class Consumer:
     def _loop(self) -> Generator[Deferred[Any], Any, None]:
         while self._running:
             changed = self._journal.changed()
-            entries: list[Entry] = yield self._journal.read(self._position, READ_BYTES)
+            entries: list[Entry] = yield self._read()
             if entries:
                 yield self._do(entries)
             elif self._running:
@@ -100,6 +100,24 @@ class Consumer:
                 yield sleep
                 if self._linger and self._running:
                     yield self._pause(self._linger)
+
+    @inlineCallbacks
+    def _read(self) -> Generator[Deferred[Any], Any, list[Entry]]:
+        """What comes next, empty at the end.  While the journal cannot be read (no file descriptor
+        is left, the disk has an error) that is tried again, like work that fails."""
+        pause = RETRY_FIRST
+        while self._running:
+            try:
+                entries: list[Entry] = yield self._journal.read(self._position, READ_BYTES)
+            except JournalUnavailable as error:
+                self._has_to_wait(str(error))
+            else:
+                if pause > RETRY_FIRST:
+                    self._goes_on()
+                return entries
+            yield self._pause(pause)
+            pause = min(pause * 2, RETRY_MOST)
+        return []
 
     @inlineCallbacks
     def _do(self, entries: list[Entry]) -> Generator[Deferred[Any], Any, None]:
@@ -118,7 +136,9 @@ class Consumer:
             pause = min(pause * 2, RETRY_MOST)
 
     def _pause(self, seconds: float) -> Deferred[None]:
-        """Fires after so many seconds, or when somebody wakes us."""
+        """Fires after so many seconds, or when somebody wakes us; at once when we are to stop."""
+        if not self._running:
+            return succeed(None)
         sleep: Deferred[None] = Deferred()
         self._sleep = sleep
         call = self._clock.callLater(seconds, self._wake)
@@ -134,20 +154,27 @@ class Consumer:
 
     def _succeeded(self, safe: int | None, batch: Batch) -> bool:
         self._journal.move(self.name, batch.end if safe is None else safe)
-        if self.troubled:
-            self.log.info("{name} works again", name=self.name)
-        self.troubled = ""
+        self._goes_on()
         return True
 
     def _failed(self, failure: Failure) -> bool:
-        text = failure.getErrorMessage()
+        text = failure.getErrorMessage() or "unknown failure"
         if isinstance(failure.value, (StoreUnavailable, DestinationUnavailable)):
-            if not self.troubled:
-                self.log.warn("{name} has to wait: {text}", name=self.name, text=text)
+            self._has_to_wait(text)
         else:
             self.log.failure("{name} failed; the batch will be tried again", failure, name=self.name)
-        self.troubled = text or "unknown failure"
+            self.troubled = text
         return False
+
+    def _has_to_wait(self, text: str) -> None:
+        if not self.troubled:
+            self.log.warn("{name} has to wait: {text}", name=self.name, text=text)
+        self.troubled = text
+
+    def _goes_on(self) -> None:
+        if self.troubled:
+            self.log.info("{name} works again", name=self.name)
+        self.troubled = ""
 
     def _decoded(self, entries: list[Entry]) -> list[Record]:
         found = []

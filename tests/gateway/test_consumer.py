@@ -149,3 +149,31 @@ def test_it_may_wait_for_company() -> None:
     assert hands.attempts == 0
     kit.clock.advance(5)
     assert (hands.attempts, hands.done) == (1, ["a", "b", "c"])
+
+
+def test_a_journal_that_cannot_be_read_for_a_while_ends_no_consumer() -> None:
+    """No file descriptor is left, or the disk has an error: reading is tried again, then it goes on."""
+    kit = Kit()
+    hands, consumer = make(kit)
+    kit.settle()
+    kit.disk.reading_fails = True
+    send(kit, "a")
+    assert hands.done == []
+    assert "cannot read" in consumer.troubled
+    kit.disk.reading_fails = False
+    kit.clock.advance(RETRY_FIRST)
+    kit.settle()
+    assert hands.done == ["a"]
+    assert consumer.troubled == ""
+
+
+def test_a_consumer_that_waits_for_a_journal_stops() -> None:
+    """The stop ends the pause between two attempts to read."""
+    kit = Kit()
+    _, consumer = make(kit)
+    kit.settle()
+    kit.disk.reading_fails = True
+    send(kit, "a")
+    stopped: list[None] = []
+    consumer.stop().addCallback(stopped.append)
+    assert stopped == [None]
