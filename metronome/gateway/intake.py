@@ -12,9 +12,9 @@ sender is told so only when the first one is safe on disk.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from twisted.internet.defer import Deferred, fail, gatherResults
+from twisted.internet.defer import Deferred, fail, gatherResults, maybeDeferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -25,11 +25,12 @@ from metronome.gateway.ledger import Ledger
 from metronome.gateway.telemetry import Telemetry
 from metronome.journal.interface import Journal
 from metronome.kernel.interface import Dialect, Mapper, Table
-from metronome.limits import POINTS_WAITING
+from metronome.limits import POINTS_WAITING, RECORD_BYTES
 from metronome.model import Event, Events
 from metronome.wire import dogstatsd, records
 from metronome.wire.records import Row
 
+Item = TypeVar("Item")
 Tap = Callable[[str, str, bytes], None]
 """Called with stream, source and a block of lines as they come in."""
 
@@ -170,8 +171,7 @@ class Intake:
         if full:
             self._ledger.shed(stream, source, full, len(events) + len(rows))
             return fail(JournalUnavailable(full))
-        now = int(self._clock.seconds() * 1000)
-        body = _Body(stream, source, now)
+        body = _Body(stream, source, int(self._clock.seconds() * 1000))
         earlier = self._sort_out(body, events, rows)
         return self._journalled(body, earlier)
 
@@ -179,55 +179,65 @@ class Intake:
         """Set duplicates aside; what is to be awaited of their first ones."""
         earlier: list[Deferred[None]] = []
         for index, event in enumerate(events):
-            known = self._known(body, event.get("eid", ""), earlier)
-            (body.duplicate_events.append(index) if known else body.events.append(event))
+            known = self._known(body.events, event.get("eid", ""), earlier)
+            (body.duplicate_events.append(index) if known else body.events.items.append(event))
         for index, tick in enumerate(rows):
-            known = self._known(body, tick.eid, earlier)
-            (body.duplicate_rows.append(index) if known else body.rows.append(tick))
+            known = self._known(body.rows, tick.eid, earlier)
+            (body.duplicate_rows.append(index) if known else body.rows.items.append(tick))
         return earlier
 
-    def _known(self, body: _Body, eid: str, earlier: list[Deferred[None]]) -> bool:
+    def _known(self, share: _Share[Any], eid: str, earlier: list[Deferred[None]]) -> bool:
         if not eid:
             return False
-        if not self._duplicates.seen(body.stream, eid, body.now):
-            body.eids.append(eid)
-            self._unsure[body.stream, eid] = body.synced
+        if not self._duplicates.seen(share.stream, eid, share.now):
+            share.eids.append(eid)
+            self._unsure[share.stream, eid] = share.synced
             return False
-        first = self._unsure.get((body.stream, eid))
-        if first is not None and first is not body.synced:
+        first = self._unsure.get((share.stream, eid))
+        if first is not None and first is not share.synced:
             earlier.append(_after(first))
         return True
 
     def _journalled(self, body: _Body, earlier: list[Deferred[None]]) -> Deferred[TickVerdict]:
-        appends: list[Deferred[list[int]]] = []
-        if body.events:
-            payload = records.encode_events(Events(body.stream, body.events))
-            appends.append(self._journal.append(records.KIND_EVENTS, [payload]))
-        if body.rows:
-            columns = records.columns_of([tick.row for tick in body.rows])
-            ids = tuple((body.now, tick.eid) for tick in body.rows if tick.eid)
-            payload = records.encode_parts(body.stream, columns, ids)
-            appends.append(self._journal.append(records.KIND_PARTS, [payload]))
-        self._ledger.taken(body.stream, body.size)
-        done: Deferred[Any] = gatherResults(appends, consumeErrors=True)
-        done.addCallbacks(self._synced, self._refused, callbackArgs=(body,), errbackArgs=(body,))
-        done.addCallback(lambda _: gatherResults(earlier, consumeErrors=True))
-        done.addCallbacks(self._verdict, self._no_verdict, callbackArgs=(body,), errbackArgs=(body,))
-        return done
+        def events(items: list[Event]) -> bytes:
+            return records.encode_events(Events(body.stream, items))
 
-    def _synced(self, _: object, body: _Body) -> None:
-        for eid in body.eids:
-            self._unsure.pop((body.stream, eid), None)
-        body.synced.callback(None)
+        def parts(items: list[TickRow]) -> bytes:
+            columns = records.columns_of([tick.row for tick in items])
+            ids = tuple((body.now, tick.eid) for tick in items if tick.eid)
+            return records.encode_parts(body.stream, columns, ids)
 
-    def _refused(self, failure: Failure, body: _Body) -> Failure:
-        failure = _first_failure(failure)
-        self._ledger.shed_waiting(body.stream, _reason(failure), body.size)
-        for eid in body.eids:
-            self._unsure.pop((body.stream, eid), None)
-            self._duplicates.forget(body.stream, eid)
-        body.synced.addErrback(lambda _: None)
-        body.synced.errback(failure)
+        appends = [
+            self._append(records.KIND_EVENTS, body.events, events),
+            self._append(records.KIND_PARTS, body.rows, parts),
+        ]
+        done: Deferred[Any] = gatherResults([*appends, *earlier], consumeErrors=True)
+        return done.addCallbacks(self._verdict, self._no_verdict, callbackArgs=(body,), errbackArgs=(body,))
+
+    def _append(
+        self, kind: int, share: _Share[Item], encode: Callable[[list[Item]], bytes]
+    ) -> Deferred[None]:
+        """Journal a share, all of it or nothing; whatever fails, nobody waits for it for ever."""
+        if not share.items:
+            return succeed(None)
+        self._ledger.taken(share.stream, len(share.items))
+        done: Deferred[Any] = maybeDeferred(
+            lambda: self._journal.append(kind, _payloads(share.items, encode))
+        )
+        return done.addCallbacks(self._synced, self._refused, callbackArgs=(share,), errbackArgs=(share,))
+
+    def _synced(self, _: object, share: _Share[Any]) -> None:
+        for eid in share.eids:
+            self._unsure.pop((share.stream, eid), None)
+        share.synced.callback(None)
+
+    def _refused(self, failure: Failure, share: _Share[Any]) -> Failure:
+        self._ledger.shed_waiting(share.stream, _reason(failure), len(share.items))
+        for eid in share.eids:
+            self._unsure.pop((share.stream, eid), None)
+            self._duplicates.forget(share.stream, eid)
+        share.synced.addErrback(lambda _: None)
+        share.synced.errback(failure)
         return failure
 
     def _verdict(self, _: object, body: _Body) -> TickVerdict:
@@ -241,6 +251,20 @@ class Intake:
         return failure
 
 
+class _Share(Generic[Item]):
+    """What of one request goes into the journal by one append: its events, or its rows.
+
+    The journal may take one and refuse the other, so each remembers its own ids.
+    """
+
+    def __init__(self, stream: str, now: int):
+        self.stream = stream
+        self.now = now
+        self.items: list[Item] = []
+        self.eids: list[str] = []
+        self.synced: Deferred[None] = Deferred()
+
+
 class _Body:
     """One request's ticks on their way to the journal."""
 
@@ -248,20 +272,26 @@ class _Body:
         self.stream = stream
         self.source = source
         self.now = now
-        self.events: list[Event] = []
-        self.rows: list[TickRow] = []
-        self.eids: list[str] = []
+        self.events: _Share[Event] = _Share(stream, now)
+        self.rows: _Share[TickRow] = _Share(stream, now)
         self.duplicate_events: list[int] = []
         self.duplicate_rows: list[int] = []
-        self.synced: Deferred[None] = Deferred()
-
-    @property
-    def size(self) -> int:
-        return len(self.events) + len(self.rows)
 
     @property
     def duplicates(self) -> int:
         return len(self.duplicate_events) + len(self.duplicate_rows)
+
+
+def _payloads(items: list[Item], encode: Callable[[list[Item]], bytes]) -> list[bytes]:
+    """The items in as many records as they need.
+
+    A body's bounds do not bound this: a control character takes six bytes in JSON.
+    """
+    payload = encode(items)
+    if len(payload) <= RECORD_BYTES // 4 or len(items) == 1:
+        return [payload]
+    half = len(items) // 2
+    return [*_payloads(items[:half], encode), *_payloads(items[half:], encode)]
 
 
 def _expected(failure: Failure) -> None:

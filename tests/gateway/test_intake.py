@@ -8,6 +8,7 @@ import pytest
 
 from metronome.errors import JournalUnavailable
 from metronome.gateway.intake import TickVerdict
+from metronome.limits import RECORD_BYTES
 from metronome.model import EventSelection
 from tests.gateway.kit import Kit, counter, view
 
@@ -99,3 +100,42 @@ def test_what_the_codec_refused_is_in_the_books_and_the_notes() -> None:
     (note,) = kit.ledger.notes("main")
     assert (note.reason, note.sender, note.excerpt) == ("bad_param", "1.2.3.4", '{"n":"x"}')
     assert kit.received() == kit.accounted() == 1
+
+
+def test_a_body_that_grows_beyond_a_record_is_taken_in_several() -> None:
+    """Control characters take six bytes in the journal: the body is split, and its ids stay good."""
+    kit = Kit()
+    body = [view(f"item-{index}", f"id-{index}") for index in range(3000)]
+    for event in body:
+        event["labels"] = {"noise": "\x01" * 1024}
+    assert sum(6 * len(event["labels"]["noise"]) for event in body) > RECORD_BYTES
+    assert kit.wait(kit.intake.ticks("main", body, [], [], "http")) == TickVerdict([], [])
+    assert len(items(kit)) == 1000  # what one answer shows
+    again = kit.intake.ticks("main", [view("item-0", "id-0")], [], [], "http")
+    assert kit.wait(again) == TickVerdict([0], [])
+    assert kit.received() == kit.accounted() == 3001
+
+
+def test_what_the_journal_took_of_a_refused_body_is_not_taken_again() -> None:
+    """The event still found room, the point did not: the body is refused, and when it is sent again
+    the event is known."""
+    kit = Kit(budget=4000)
+    while kit.journal.size + 500 < kit.journal.budget:
+        kit.wait(kit.intake.ticks("main", [view("filler")], [], [], "http"))
+
+    point = counter("hits", 1, "point", pad="x" * 500)
+
+    def both() -> TickVerdict:
+        waited = kit.intake.ticks("main", [view("a", "event")], [point], [], "http")
+        verdict = kit.wait(waited)
+        assert isinstance(verdict, TickVerdict)
+        return verdict
+
+    with pytest.raises(JournalUnavailable):
+        both()
+    assert kit.received() == kit.accounted()
+    kit.consumer.start()
+    kit.settle()
+    assert both() == TickVerdict([0], [])
+    assert items(kit).count("a") == 1
+    assert kit.received() == kit.accounted()
