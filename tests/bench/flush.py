@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from metronome.gateway.checkpoint import Checkpoint, encode
 from metronome.gateway.duplicates import Duplicates
 from metronome.gateway.flusher import Flusher
 from metronome.gateway.intake import Intake
@@ -16,6 +17,7 @@ from metronome.gateway.ledger import Ledger
 from metronome.gateway.telemetry import Telemetry
 from metronome.kernel import _pure
 from metronome.kernel.interface import Dialect
+from metronome.model import Parts
 from tests.bench import Figure
 
 SERIES = 100_000
@@ -67,6 +69,25 @@ def held(make_table, blocks: list[bytes]) -> float:  # type: ignore[no-untyped-d
     return statistics.median(times[1:])
 
 
+def checkpoint(blocks: list[bytes]) -> tuple[float, float]:
+    """What a checkpoint takes of the reactor and of its worker, in ms (medians)."""
+    from metronome.kernel import _fast
+
+    table = _fast.Table()
+    reactor, worker = [], []
+    for _ in range(ROUNDS):
+        for block in blocks:
+            table.feed_statsd(block, Dialect())
+        began = time.perf_counter()
+        columns = table.snapshot(0, 10.0)
+        taken = time.perf_counter()
+        encode(Checkpoint(0, 0, 10.0, [Parts("main", columns, (), 0)]))
+        reactor.append((taken - began) * 1000)
+        worker.append((time.perf_counter() - taken) * 1000)
+        table.flush(0, 10.0)
+    return statistics.median(reactor[1:]), statistics.median(worker[1:])
+
+
 def measure() -> Iterator[Figure]:
     from metronome.kernel import _fast
 
@@ -75,3 +96,7 @@ def measure() -> Iterator[Figure]:
         pure = held(_pure.Table, blocks)
         yield Figure(f"flush of {SERIES:,} {what}, native", native, "ms")
         yield Figure(f"flush of {SERIES:,} {what}, pure", pure, "ms", f"{pure / native:.1f} x native")
+        reactor, worker = checkpoint(blocks)
+        yield Figure(
+            f"checkpoint of {SERIES:,} {what}, each second", reactor, "ms", f"and {worker:.1f} ms beside"
+        )
