@@ -35,16 +35,16 @@ def test_a_refused_tick_may_come_again() -> None:
     assert not duplicates.seen("main", "a", 1)
 
 
-def test_too_many_ids_forget_the_oldest_hour_and_count_it() -> None:
-    """Over the bound the oldest hour goes, and the self-metric says how many went."""
+def test_too_many_ids_forget_the_oldest_and_count_it() -> None:
+    """Over the bound the oldest go, and the self-metric says how many went."""
     telemetry = Telemetry()
     duplicates = Duplicates(telemetry, most=10)
     for index in range(6):
         duplicates.seen("main", f"old {index}", 0)
     for index in range(6):
         duplicates.seen("main", f"new {index}", HOUR)
-    assert telemetry.value("metronome_duplicate_ids_forgotten_total") == 6
-    assert telemetry.value("metronome_duplicate_ids") == 6
+    assert telemetry.value("metronome_duplicate_ids_forgotten_total") == 2
+    assert telemetry.value("metronome_duplicate_ids") == 10
     assert duplicates.seen("main", "new 0", HOUR)
     assert not duplicates.seen("main", "old 0", HOUR)
 
@@ -57,3 +57,15 @@ def test_learning_twice_counts_once() -> None:
     duplicates.learn("main", "a", 5)
     assert telemetry.value("metronome_duplicate_ids") == 1
     assert duplicates.seen("main", "a", 10)
+
+
+def test_a_flood_within_one_hour_is_bounded() -> None:
+    """However many ids come in an hour, the newest are known and memory is not."""
+    telemetry = Telemetry()
+    duplicates = Duplicates(telemetry, most=160)
+    for index in range(1000):
+        assert not duplicates.seen("main", f"id {index}", 0)
+    assert telemetry.value("metronome_duplicate_ids") <= 160
+    forgotten = telemetry.value("metronome_duplicate_ids_forgotten_total")
+    assert forgotten + telemetry.value("metronome_duplicate_ids") == 1000
+    assert all(duplicates.seen("main", f"id {index}", 1) for index in range(860, 1000))
