@@ -4,7 +4,7 @@ Everyone may write to a stream; reading takes the stream's token.  The token of 
 ``main`` is the administrator's and reads every stream.  Only tokens' SHA-256 is kept, in
 ``streams.json``; the administrator's token also stands readable in ``owner.token``, for the
 person at the machine.  The file is replaced atomically, so that a crash leaves the old or
-the new one.
+the new one; a change that cannot be written is refused, and has changed nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from metronome.errors import ClientError
+from metronome.limits import RETRY_AFTER
 
 MAIN = "main"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -58,8 +59,7 @@ class Streams:
                 item["origins"] = tuple(item["origins"])
                 self._streams[item["id"]] = Stream(**item)
         if MAIN not in self._streams:
-            token = self._add(MAIN, (), None, False)
-            self._write_token(token)
+            self._add(MAIN, (), None, False)
         elif not self._token_file.exists() or not self.is_admin(self.owner_token()):
             # The file was removed, or a crash fell between the two files of a rotation.
             self.rotate(MAIN)
@@ -70,7 +70,7 @@ class Streams:
 
     def all(self) -> list[Stream]:
         """All streams, ``main`` first, then by id."""
-        return sorted(self._streams.values(), key=lambda stream: (stream.id != MAIN, stream.id))
+        return _in_order(self._streams)
 
     def create(
         self,
@@ -107,18 +107,14 @@ class Streams:
             stream = replace(stream, retention=retention or None)
         if public is not None:
             stream = replace(stream, public=public)
-        self._streams[stream_id] = stream
-        self._save()
+        self._keep({**self._streams, stream_id: stream})
         return stream
 
     def rotate(self, stream_id: str) -> tuple[Stream, str]:
         """New write key and token; the old ones end at once.  ``ClientError`` not_found."""
         stream, token = self._known(stream_id), self._secret()
         stream = replace(stream, write_key=self._secret(), token_hash=_hash(token))
-        self._streams[stream_id] = stream
-        if stream_id == MAIN:
-            self._write_token(token)
-        self._save()
+        self._keep({**self._streams, stream_id: stream}, token if stream_id == MAIN else "")
         return stream, token
 
     def delete(self, stream_id: str) -> None:
@@ -126,8 +122,7 @@ class Streams:
         self._known(stream_id)
         if stream_id == MAIN:
             raise ClientError("forbidden", 403, "stream main cannot be deleted")
-        del self._streams[stream_id]
-        self._save()
+        self._keep({name: stream for name, stream in self._streams.items() if name != stream_id})
 
     def reader_of(self, token: str) -> Stream | None:
         """The stream that this token reads."""
@@ -153,30 +148,42 @@ class Streams:
         self, name: str, origins: tuple[str, ...], retention: dict[str, int] | None, public: bool
     ) -> str:
         token = self._secret()
-        self._streams[name] = Stream(
-            name, name, self._now(), self._secret(), _hash(token), origins, retention, public
-        )
-        self._save()
+        stream = Stream(name, name, self._now(), self._secret(), _hash(token), origins, retention, public)
+        self._keep({**self._streams, name: stream}, token if name == MAIN else "")
         return token
 
-    def _save(self) -> None:
-        text = json.dumps([asdict(stream) for stream in self.all()], indent=1)
-        _write_private(self._file, text + "\n")
+    def _keep(self, streams: dict[str, Stream], token: str = "") -> None:
+        """These are the streams from now on, and this the administrator's token, if it is new.
 
-    def _write_token(self, token: str) -> None:
-        _write_private(self._token_file, token + "\n")
+        ``ClientError`` overloaded when they cannot be written.
+        """
+        text = json.dumps([asdict(stream) for stream in _in_order(streams)], indent=1)
+        try:
+            # Both stand on disk before either takes its name, which needs no room.
+            ready = [_write_beside(self._token_file, token)] if token else []
+            ready.append(_write_beside(self._file, text))
+            for beside, path in ready:
+                os.replace(beside, path)
+        except OSError as error:
+            detail = f"the registry of streams cannot be written: {error.strerror}"
+            raise ClientError("overloaded", 503, detail, RETRY_AFTER) from error
+        self._streams = streams
 
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
-def _write_private(path: Path, text: str) -> None:
-    """Replace a file by one that only its owner reads, synced before it takes the name."""
+def _in_order(streams: dict[str, Stream]) -> list[Stream]:
+    return sorted(streams.values(), key=lambda stream: (stream.id != MAIN, stream.id))
+
+
+def _write_beside(path: Path, text: str) -> tuple[Path, Path]:
+    """What is to replace a file: synced, and for its owner alone; where it is, and the file."""
     beside = path.with_name(path.name + ".new")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        file.write(text)
+        file.write(text + "\n")
         file.flush()
         os.fsync(file.fileno())
-    os.replace(beside, path)
+    return beside, path

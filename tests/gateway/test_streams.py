@@ -107,3 +107,25 @@ def test_streams_change_and_go(streams: Streams) -> None:
     with pytest.raises(ClientError) as caught:
         streams.update("shop", public=False)
     assert caught.value.status == 404
+
+
+def test_a_change_that_cannot_be_written_changes_nothing(streams: Streams, tmp_path: Path) -> None:
+    """The disk refuses: the answer says later, old tokens stay good, and the name is free again."""
+    token = streams.owner_token()
+    (tmp_path / "streams.json.new").mkdir()
+    for change in (
+        lambda: streams.rotate("main"),
+        lambda: streams.create("shop"),
+        lambda: streams.update("main", public=True),
+    ):
+        with pytest.raises(ClientError) as refusal:
+            change()
+        assert (refusal.value.reason, refusal.value.status) == ("overloaded", 503)
+        assert refusal.value.retry_after > 0
+    assert streams.owner_token() == token
+    assert streams.is_admin(token)
+    main = streams.get("main")
+    assert main is not None
+    assert not main.public
+    (tmp_path / "streams.json.new").rmdir()
+    assert streams.create("shop")[0].id == "shop"
