@@ -43,27 +43,35 @@ class Writer:
         self._ledger = ledger
         self._dead_letters = dead_letters
         self._run_began_at = run_began_at
+        self._owed: list[tuple[object, str]] = []
+        """What the store refused and could not be put aside yet."""
 
     def work(self, batch: Batch) -> Deferred[int | None]:
-        """Write a batch; fails with ``StoreUnavailable`` when it has to wait."""
+        """Write a batch; fails with ``StoreUnavailable`` when it has to wait, and with ``OSError``
+        when what was refused cannot be put aside: the same batch is then tried again."""
         written: Deferred[Any] = self._store.write(batch)
-        written.addErrback(self._divert)
+        written.addErrback(self._refused)
+        written.addCallback(lambda _: self._divert())
         written.addCallback(self._settle, batch)
         return written
 
-    def _divert(self, failure: Failure) -> set[int]:
-        """Put aside what the store refused for good; the positions of it."""
-        error = failure.value
-        if not isinstance(error, StoreRejected):
+    def _refused(self, failure: Failure) -> None:
+        """The store says this once: it has applied the rest, and skips the batch from now on."""
+        if not isinstance(failure.value, StoreRejected):
             failure.raiseException()
+        self._owed = list(failure.value.items)
+
+    def _divert(self) -> set[int]:
+        """Put aside what the store refused for good; the positions of it."""
         refused = set()
-        for record, text in error.items:
+        for record, text in self._owed:
             assert isinstance(record, Record)
             self._dead_letters.put(record, text)
             refused.add(record.position)
+        self._owed = []
         return refused
 
-    def _settle(self, refused: set[int] | None, batch: Batch) -> None:
+    def _settle(self, refused: set[int], batch: Batch) -> None:
         for record in batch.records:
             number = size(record)
             if not number:
@@ -72,7 +80,7 @@ class Writer:
             stream = record.content.stream
             if record.position < self._run_began_at:
                 self._ledger.recovered(stream, number)
-            if refused and record.position in refused:
+            if record.position in refused:
                 self._ledger.diverted(stream, "store_rejected", number)
             else:
                 self._ledger.stored(stream, number)

@@ -77,3 +77,35 @@ def test_only_input_is_counted() -> None:
     """Marks and tallies are no input."""
     assert size(Record(0, Events("main", [view("a")] * 3))) == 3
     assert size(Record(0, [Tally("main", "2023-11-14", "udp", "rejected", "bad_value", 9)])) == 0
+
+
+def test_what_cannot_be_put_aside_yet_is_not_lost() -> None:
+    """The store refuses a record once; while the disk refuses it too, the batch waits."""
+
+    class Once(Choosy):
+        """As real stores do: what was applied is skipped the next time."""
+
+        def write(self, batch: Batch) -> Deferred[None]:
+            if self._applied.get(batch.gateway, 0) >= batch.end:
+                return MemoryStore.write(self, batch)
+            return super().write(batch)
+
+    kit = Kit(store=Once())
+    put = kit.letters.put
+
+    def full(record: Record, reason: str) -> None:
+        kit.letters.put = put  # type: ignore[method-assign]
+        raise OSError(28, "No space left on device")
+
+    kit.letters.put = full  # type: ignore[method-assign]
+    for item in ("a", "bad"):
+        kit.wait(kit.intake.ticks("main", [view(item)], [], [], "http"))
+    kit.consumer.start()
+    kit.settle()
+    assert kit.letters.letters == []
+    assert kit.ledger.waiting("main") == 2
+    kit.clock.advance(1)
+    kit.settle()
+    assert [text for _, text in kit.letters.letters] == ["no"]
+    assert kit.telemetry.value("metronome_stored_total", stream="main") == 1
+    assert kit.received() == kit.accounted() == 2
