@@ -43,9 +43,16 @@ def token(asked: Asked) -> str:
     if found or asked.header("Authorization"):
         return found
     value = asked.request.received_cookies.get(COOKIE.encode(), b"").decode("utf-8", "replace")
-    if value and asked.request.method not in _SAFE and not _is_own_origin(asked):
-        raise ClientError("forbidden", 403, "a page of another origin may not use the session")
+    if value and asked.request.method not in _SAFE:
+        of_own_page(asked)
     return value
+
+
+def of_own_page(asked: Asked) -> None:
+    """Let only our own pages pass, and what is no page.  ``ClientError`` forbidden."""
+    origin = asked.header("Origin")
+    if origin and origin.partition("://")[2].lower() != asked.header("Host").lower():
+        raise ClientError("forbidden", 403, "a page of another origin may not use the session")
 
 
 def owned(web: Web, asked: Asked) -> Stream:
@@ -100,8 +107,3 @@ def cookie(value: str, secure: bool, seconds: int) -> str:
     """A Set-Cookie header for the session."""
     parts = [f"{COOKIE}={value}", "Path=/", f"Max-Age={seconds}", "HttpOnly", "SameSite=Strict"]
     return "; ".join([*parts, "Secure"] if secure else parts)
-
-
-def _is_own_origin(asked: Asked) -> bool:
-    origin = asked.header("Origin")
-    return not origin or origin.partition("://")[2].lower() == asked.header("Host").lower()

@@ -1,7 +1,8 @@
 """``POST /session`` and ``DELETE /session``: the dashboard signs in and out.
 
 ``POST`` with ``{"token": ...}`` answers 204 and sets the cookie (``auth.py``), ``DELETE`` takes
-it away.  ``GET`` tells what the session reads: ``{"stream", "admin"}``.
+it away; neither is done for a page of another origin, which could put its visitor into a session of
+its own.  ``GET`` tells what the session reads: ``{"stream", "admin"}``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ def show(web: Web, asked: Asked) -> Answer:
 
 def sign_in(web: Web, asked: Asked) -> Answer:
     """Exchange a token for the cookie."""
+    auth.of_own_page(asked)
     token = asked.document({"token": str}).get("token", "")
     if web.gateway.streams.reader_of(token) is None:
         raise auth.unauthorized()
@@ -32,6 +34,7 @@ def sign_in(web: Web, asked: Asked) -> Answer:
 
 def sign_out(web: Web, asked: Asked) -> Answer:
     """Take the cookie away."""
+    auth.of_own_page(asked)
     return _answer(asked, "", 0)
 
 

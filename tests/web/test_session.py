@@ -56,3 +56,12 @@ class SessionTests(SynchronousTestCase):
         headers = {"Cookie": f"metronome={self.kit.token}", "Content-Type": "application/json"}
         self.kit.ask("POST", "/tick", headers, b'{"id":"a","ts":1600000000}')
         self.assertEqual(self.kit.get("/tock/a.json").json["views"], {"2023-11-14": 1})
+
+    def test_pages_of_other_origins_sign_nobody_in(self) -> None:
+        """Else a page could put its visitor into a session of its own."""
+        content = orjson.dumps({"token": self.kit.token})
+        for origin, status in (("https://evil.example", 403), ("null", 403)):
+            reply = self.kit.ask("POST", "/session", {"Origin": origin}, content)
+            self.assertEqual(reply.status, status)
+            self.assertNotIn("set-cookie", reply.headers)
+            self.assertEqual(self.kit.ask("DELETE", "/session", {"Origin": origin}).status, status)
