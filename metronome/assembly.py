@@ -13,6 +13,7 @@ from metronome.addresses import Address
 from metronome.config import Config, dialect_of
 from metronome.gateway.books import Books
 from metronome.gateway.checkpoint import Checkpoints
+from metronome.gateway.console import Console
 from metronome.gateway.consumer import Consumer
 from metronome.gateway.converter import GraphiteOut, graphite_out
 from metronome.gateway.dead_letters import DeadLetterFile
@@ -155,6 +156,20 @@ def make_inlet(config: Config, intake: Intake, source: str, address: Address) ->
     """The inlet of one receiver's address; its stream and dialect may stand in the address."""
     stream = address.parameter("stream", MAIN)
     return intake.inlet(source, stream, dialect_of(config, address))
+
+
+def make_console(config: Config, parts: Parts, began: float) -> Console:
+    """What the admin console asks of these parts."""
+    gateway = parts.gateway
+    return Console(
+        gateway.intake,
+        gateway.ledger,
+        gateway.telemetry,
+        gateway.readiness,
+        parts.outputs,
+        [(setting.key.name, setting.raw) for setting in config.settings],
+        began,
+    )
 
 
 def retention_of(config: Config, streams: Streams) -> dict[str, Retention]:

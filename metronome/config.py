@@ -74,6 +74,7 @@ class Config:
     graphite: tuple[Address, ...]
     pickle: tuple[Address, ...]
     http: tuple[Address, ...]
+    admin: tuple[Address, ...]
     statsd_secret: Path | None
     workers: int
     flush_interval: float

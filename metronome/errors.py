@@ -38,6 +38,7 @@ REJECT_REASONS: Final[dict[str, str]] = {
     "disabled": "the line uses something that is switched off for this receiver",
     "mapping_drop": "a mapping rule says that this name is not wanted",
     "too_many_series": "the stream has as many series as it may; the sample has no series",
+    "forgotten": "the series was deleted on the admin console before its samples were flushed",
     # ticks
     "malformed": "the body or item cannot be read as JSON or form data",
     "not_an_object": "the item is not a flat object",

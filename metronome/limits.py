@@ -149,6 +149,49 @@ IDLE_SERIES: Final = 250_000
 """Idle series whose value the converter repeats; beyond that the longest idle are forgotten."""
 IDLE_SECONDS: Final = 86400
 """A series that is silent for a day is not repeated any more."""
+ROLLUP_RULES: Final = 1000
+"""Rollup rules of a gateway; each is asked once for every series."""
+ROLLUP_GROUPS: Final = 1_000_000
+"""Groups that one rule keeps unless it says fewer; the series of further ones share one group."""
+ROLLUP_SERIES: Final = 1_000_000
+"""Series of which an output remembers the rules: 12 MB.  When there are more it asks anew."""
+ROLLUP_EVERY: Final = 3600
+"""Longest period of a rule, seconds: the journal keeps its parts until it has been sent."""
+ROLLUP_IDLE: Final = 3600
+"""A group that got nothing for so long makes room, once there are many or the limit is reached."""
+ROLLUP_STEP_ROWS: Final = 2048
+"""Rows rolled up in one turn of the reactor: two milliseconds, 20 when all series are new."""
+LATE_PERIODS: Final = 5
+"""Ended periods of a rule that late parts still amend, as carbon's MAX_AGGREGATION_INTERVALS."""
+LATE_SECONDS: Final = 300
+"""And no longer than this: what could be amended has to be read again after a restart."""
+LATE_CELLS: Final = 2_000_000
+"""Cells of ended periods kept for that, some 200 MB; beyond it the oldest period is let go."""
+PILE_ROWS: Final = 32_768
+"""Rows of a rollup's period that wait to be brought together: a few megabytes."""
+PILE_GROUPS: Final = 32_768
+"""Groups that are brought together and given out in one turn of the reactor: some 15 ms."""
+
+# --- top talkers and the admin console ----------------------------------------------------
+TALKERS_WINDOW: Final = 300
+"""Seconds over which top talkers are counted: long enough to be calm, short enough to be now."""
+TALKERS_COUNTED: Final = 1000
+"""Counters for series, and for senders: a count is wrong by at most a thousandth of the whole."""
+PREFIXES_COUNTED: Final = 10_000
+"""Name prefixes counted one by one; further ones are not told."""
+TALKERS_LEARNT: Final = 8192
+"""Series of a flush whose prefix is worked out: 10 ms; the others' turn comes with the next."""
+TALKERS_TOLD: Final = 20
+TALKERS_TOLD_MOST: Final = 1000
+"""How many of each are told unless ``limit`` says otherwise, and what it may say."""
+CONSOLE_LINE_BYTES: Final = 65_536
+"""Longest command line; a list of names to delete may be long."""
+CONSOLE_SERIES: Final = 50_000
+"""Series that one answer of the console shows: some megabytes, half a second of the reactor."""
+CONSOLE_PAUSE: Final = 0.2
+"""A command without a line end counts when nothing follows it for so long."""
+CONSOLE_REJECTS: Final = 100
+"""Rejected lines that the console shows, the newest."""
 
 # --- HTTP --------------------------------------------------------------------------------
 BODY_BYTES: Final = 1 << 20

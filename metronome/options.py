@@ -60,6 +60,7 @@ _DATAGRAMS_AND_STREAMS = values.address(
 )
 _LINES = values.address("tcp", "tls", "udp", "unix", parameters=PLACE_PARAMETERS)
 _STREAMS = values.address("tcp", "tls", "unix", parameters=PLACE_PARAMETERS)
+_CONSOLE = values.address("tcp", "unix", parameters=("stream", "mode"))
 _SERVED = values.address("tcp", "tls", parameters=("cert", "key"))
 _CARBON = values.address("tcp", "pickle")
 
@@ -96,6 +97,14 @@ KEYS: Final[tuple[Key, ...]] = (
         ("tcp://127.0.0.1:8080",),
         _SERVED,
         "where HTTP is served: tcp:// or tls://host:port?cert=FILE&key=FILE; repeatable",
+        "ADDRESS",
+        many=True,
+    ),
+    Key(
+        "admin",
+        ("tcp://127.0.0.1:8126",),
+        _CONSOLE,
+        "where statsd's admin console is served: tcp:// unix://; repeatable",
         "ADDRESS",
         many=True,
     ),

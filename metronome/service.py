@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from metronome.assembly import (
     Parts,
     expose,
+    make_console,
     make_inlet,
     make_journal,
     make_parts,
@@ -152,6 +153,7 @@ class GatewayService(Service):
             config.limits.idle,
             secret_of(config),
             parts.crew if config.workers > 1 else None,
+            make_console(config, parts, self._reactor.seconds()),
         )
         self._on_stop(door.close)
         web = WebServer(
@@ -167,6 +169,7 @@ class GatewayService(Service):
             "graphite": [str(address) for address in door.open("graphite", config.graphite)],
             "pickle": [str(address) for address in door.open("pickle", config.pickle)],
             "http": [str(address) for address in web.open(config.http)],
+            "admin": [str(address) for address in door.open("admin", config.admin)],
         }
         parts.crew.start()
         self._on_stop(parts.crew.close)

@@ -16,6 +16,9 @@ from tests.live.gateway import RunningGateway, eventually
 
 TWISTD = Path(sys.executable).with_name("twistd")
 
+OFF = ["--statsd", "", "--graphite", "", "--pickle", "", "--admin", ""]
+"""Receivers that a test has no use for."""
+
 
 def twistd(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run ``twistd -n metronome`` to its end."""
@@ -57,9 +60,7 @@ def test_the_data_directory_is_private_and_tells_the_addresses(gateway: RunningG
 def test_a_second_process_on_the_same_data_directory_is_refused_by_name(gateway: RunningGateway) -> None:
     """It names the first, ends with status 1, and the first goes on."""
     assert gateway.process is not None
-    second = twistd(
-        "--data-dir", str(gateway.data_dir), "--statsd", "", "--graphite", "", "--pickle", "", "--http", ""
-    )
+    second = twistd("--data-dir", str(gateway.data_dir), *OFF, "--http", "")
     assert second.returncode == 1
     assert f"process {gateway.process.pid}" in second.stderr
     assert gateway.request("/health")[0] == 200
@@ -69,9 +70,7 @@ def test_a_second_process_on_the_same_data_directory_is_refused_by_name(gateway:
 def test_a_port_that_is_taken_is_named(gateway: RunningGateway, tmp_path: Path) -> None:
     """Status 1 and the address; nothing is left behind that a script would wait for."""
     taken = gateway.addresses()["http"][0]
-    second = twistd(
-        "--data-dir", str(tmp_path), "--statsd", "", "--graphite", "", "--pickle", "", "--http", taken
-    )
+    second = twistd("--data-dir", str(tmp_path), *OFF, "--http", taken)
     assert second.returncode == 1
     assert f"http = {taken}" in second.stderr
     assert not (tmp_path / "addresses.json").exists()
@@ -122,18 +121,7 @@ def test_an_unknown_option_is_an_error() -> None:
 def test_the_console_script_takes_the_same_options(tmp_path: Path) -> None:
     """``metronome run`` is the same service, and prints where the dashboard is."""
     data_dir = tmp_path / "data"
-    arguments = [
-        "--data-dir",
-        str(data_dir),
-        "--statsd",
-        "",
-        "--graphite",
-        "",
-        "--pickle",
-        "",
-        "--http",
-        "tcp://127.0.0.1:0",
-    ]
+    arguments = ["--data-dir", str(data_dir), *OFF, "--http", "tcp://127.0.0.1:0"]
     script = Path(sys.executable).with_name("metronome")
     running = subprocess.Popen([str(script), "run", *arguments], stdout=subprocess.PIPE, text=True)
     try:

@@ -22,7 +22,7 @@ that is killed folds the rest once more, and sends the same values again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice, pairwise
@@ -197,8 +197,23 @@ class Lines:
 
     def _quiet(self, keys: list[bytes], seconds: int) -> Iterator[Line]:
         for key in keys:
-            for path, value in self._namer.idle(key, self._idle[key].value):
+            idle = self._idle.get(key)
+            if idle is None:
+                continue  # forgotten between two chunks
+            for path, value in self._namer.idle(key, idle.value):
                 yield Line(path, value, seconds)
+
+    # --- what the admin console asks ------------------------------------------------------
+
+    def repeated(self, stream: str) -> list[tuple[bytes, float]]:
+        """The series that are repeated while they are idle, and their last values."""
+        ours = self._idle if stream == self._stream else {}
+        return [(key, idle.value) for key, idle in ours.items()]
+
+    def forget(self, stream: str, keys: Iterable[bytes]) -> None:
+        """Repeat these no more, unless they are heard of again."""
+        for key in keys if stream == self._stream else ():
+            self._idle.pop(key, None)
 
 
 def _own_path(key: bytes) -> str:
@@ -236,6 +251,14 @@ class GraphiteOut:
     def stop(self) -> Deferred[Any]:
         """Give up the batch in hand and close; fires when the last of it has left."""
         return gatherResults([self.consumer.stop(), self._carbon.stop()])
+
+    def repeated(self, stream: str) -> list[tuple[bytes, float]]:
+        """As :meth:`Lines.repeated`."""
+        return self._lines.repeated(stream)
+
+    def forget(self, stream: str, keys: Iterable[bytes]) -> None:
+        """As :meth:`Lines.forget`."""
+        self._lines.forget(stream, keys)
 
     def _work(self, batch: Batch) -> Deferred[int | None]:
         """Send a batch.  A batch that is tried again goes on where it was."""

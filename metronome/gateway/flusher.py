@@ -122,6 +122,7 @@ class Flusher:
         began = self._clock.seconds()
         start = self.open_period
         for stream, table in list(self._intake.tables.items()):
+            self._intake.talkers.senders(stream, table.senders())
             self._put_columns(stream, table.flush(start, self._period), start)
             if complete:
                 flushed = records.encode_flushed(Flushed(stream, start, self._period))
@@ -161,6 +162,7 @@ class Flusher:
         self.flush_points()
 
     def _put_columns(self, stream: str, columns: Columns, flush: int = -1) -> None:
+        self._intake.talkers.flushed(stream, columns)
         for piece in records.split(columns):
             samples = int(piece.counts.sum())
             self._ledger.taken(stream, samples)

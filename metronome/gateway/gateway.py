@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -13,6 +13,7 @@ from metronome.gateway.exposition import Exposition
 from metronome.gateway.intake import Intake
 from metronome.gateway.ledger import Ledger
 from metronome.gateway.reader import Reader
+from metronome.gateway.readiness import Readiness
 from metronome.gateway.streams import Streams
 from metronome.gateway.telemetry import Telemetry
 from metronome.journal.interface import Journal
@@ -40,5 +41,6 @@ class Gateway:
     clock: IReactorTime
     period: float
     """The flush interval in seconds: the default p of points."""
+    readiness: Readiness = field(default_factory=Readiness)
     resolution: Callable[[str, int], int] = _as_written
     """For a stream and a time (ms): the step (ms) into which its parts may be merged by now."""

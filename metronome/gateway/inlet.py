@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
@@ -18,6 +18,16 @@ from metronome.kernel.interface import Dialect, Reject, Table
 from metronome.model import Columns
 
 _REJECTED = "rejected:"
+_FORGOTTEN = "filtered:forgotten"
+
+
+class Fresh(NamedTuple):
+    """What a table took in with one feed; ``series`` are those it has not known before."""
+
+    lines: int
+    samples: int
+    datagrams: int
+    series: int
 
 
 class Gate(Protocol):
@@ -30,6 +40,7 @@ class Gate(Protocol):
     def blocked(self, stream: str) -> bool: ...
     def when_free(self) -> Deferred[None]: ...
     def tell(self, stream: str, source: str, lines: list[bytes], sender: str) -> None: ...
+    def heard(self, stream: str, sender: str, fresh: Fresh) -> None: ...
 
 
 class Told:
@@ -37,6 +48,7 @@ class Told:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+        self.series = 0
 
 
 class Inlet:
@@ -114,6 +126,12 @@ class Inlet:
         if self._gate.tapped:
             self._gate.show(self.stream, self.source, block)
 
+    def forget(self, keys: list[bytes]) -> None:
+        """Forget series at once, with their samples of the open period."""
+        if keys:
+            self._table.forget(keys)
+            self._settle("")
+
     def kernel_dropped(self, number: int) -> None:
         """The kernel dropped so many datagrams before they could be read.
 
@@ -146,6 +164,9 @@ class Inlet:
         counts = self._table.counts()
         before, self._told.counts = self._told.counts, Counter(counts)
         fresh = {name: number - before[name] for name, number in counts.items() if number != before[name]}
+        series, self._told.series = self._table.series - self._told.series, self._table.series
+        taken = Fresh(fresh.get("lines", 0), fresh.get("samples", 0), fresh.get("datagrams", 0), series)
+        self._gate.heard(self.stream, sender, taken)
         if fresh.get("events"):
             self.events(self._table.take_events(), sender)
         if self._account(fresh):
@@ -162,6 +183,8 @@ class Inlet:
         self._ledger.received(self.stream, self.source, fresh.get("samples", 0) + sum(refused.values()))
         for name, number in refused.items():
             self._ledger.count_rejects(self.stream, self.source, name.removeprefix(_REJECTED), number)
+        if forgotten := fresh.get(_FORGOTTEN):
+            self._ledger.filtered(self.stream, self.source, "forgotten", forgotten)
         return bool(refused)
 
     def _count(self, name: str, number: int) -> None:

@@ -20,8 +20,9 @@ from twisted.python.failure import Failure
 
 from metronome.errors import JournalUnavailable
 from metronome.gateway.duplicates import Duplicates
-from metronome.gateway.inlet import Inlet, Told
+from metronome.gateway.inlet import Fresh, Inlet, Told
 from metronome.gateway.ledger import Ledger
+from metronome.gateway.talkers import Talkers
 from metronome.gateway.telemetry import Telemetry
 from metronome.journal.interface import Journal
 from metronome.kernel.interface import Dialect, Mapper, Table
@@ -72,6 +73,8 @@ class Intake:
         self._waiters: list[Deferred[None]] = []
         self._told: dict[str, Told] = {}
         self._mapper: Mapper | None = None
+        self._heard: dict[str, float] = {}
+        self.talkers = Talkers(clock.seconds)
         self.tables: dict[str, Table] = {}
         """The folding table of each stream that has one."""
 
@@ -102,6 +105,19 @@ class Intake:
         table = self.table(stream)
         told = self._told.setdefault(stream, Told())
         return Inlet(self, table, told, source, stream, dialect, self._ledger, self._telemetry)
+
+    def heard(self, stream: str, sender: str, fresh: Fresh) -> None:
+        """A receiver has taken lines in; the sender is empty where only the table knows it."""
+        if fresh.lines or fresh.samples:
+            self._heard[stream] = self._clock.seconds()
+        if sender:
+            self.talkers.heard(stream, sender, fresh.samples, fresh.series)
+        elif fresh.datagrams:
+            self.talkers.drained(stream, fresh.samples, fresh.datagrams)
+
+    def last_heard(self, stream: str) -> float | None:
+        """When lines last came in to a stream, epoch seconds."""
+        return self._heard.get(stream)
 
     def blocked(self, stream: str) -> bool:
         """Whether stream transports should stop reading."""

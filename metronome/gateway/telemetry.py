@@ -145,6 +145,17 @@ class Telemetry:
         read = self._reads.get(name, {}).get(key)
         return read() if read else self._counts.get(name, {}).get(key, 0)
 
+    def total(self, name: str, **labels: str) -> float:
+        """The present values that have these labels, added up over all others."""
+        _, label_names, _ = CATALOGUE[name]
+        wanted = [(label_names.index(label), text) for label, text in labels.items()]
+        keys = {*self._counts.get(name, {}), *self._reads.get(name, {})}
+        return sum(
+            self.value(name, **dict(zip(label_names, key, strict=True)))
+            for key in keys
+            if all(key[index] == text for index, text in wanted)
+        )
+
     def families(self) -> list[Family]:
         """Everything that has a value, in the order of the catalogue."""
         found = []

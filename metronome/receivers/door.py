@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from metronome import receivers
 from metronome.addresses import Address
 from metronome.errors import ConfigError
+from metronome.gateway.console import Console
 from metronome.gateway.inlet import Inlet
 from metronome.gateway.telemetry import Telemetry
 from metronome.receivers.interface import Crew, Given, IReactor, Listener
@@ -36,6 +37,7 @@ class Door:
         idle: float,
         secret: Secret | None = None,
         crew: Crew | None = None,
+        console: Console | None = None,
     ):
         self._reactor = reactor
         self._telemetry = telemetry
@@ -44,6 +46,7 @@ class Door:
         self._idle = idle
         self._secret = secret
         self._crew = crew
+        self._console = console
         self._known = receivers.found()
         self._listeners: dict[str, list[Listener]] = {}
 
@@ -73,6 +76,7 @@ class Door:
             self._idle,
             self._secret,
             self._crew,
+            self._console,
         )
         listener = self._known[option, address.transport].make(given)
         try:

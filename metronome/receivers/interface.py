@@ -20,6 +20,7 @@ from twisted.internet.interfaces import (
 )
 
 from metronome.addresses import Address
+from metronome.gateway.console import Console
 from metronome.gateway.inlet import Inlet
 from metronome.gateway.telemetry import Telemetry
 from metronome.wire.signed import Secret
@@ -42,6 +43,8 @@ class Given(NamedTuple):
     """With it, datagrams of statsd must be signed."""
     crew: Crew | None = None
     """With it, workers read statsd's UDP datagrams."""
+    console: Console | None = None
+    """What the admin console asks."""
 
 
 class Listener(Protocol):

@@ -31,7 +31,7 @@ def _opened(given: Given, secret: Secret) -> Feed:
     verifier = Verifier(secret, seconds())
 
     def feed(datagram: bytes, sender: str) -> None:
-        reason, payload = verifier.open(datagram, seconds())
+        reason, payload = verifier.verify(datagram, seconds())
         if reason:
             given.inlet.reject(reason, payload, sender)
         else:

@@ -116,19 +116,31 @@ class LineConnection(Protocol):
         self._transport.resumeProducing()
 
 
-class StreamListener(ServerFactory):
+class Held(TypingProtocol):
+    """A connection as its listener sees it."""
+
+    gone: Deferred[None]
+    """Fires when it is over."""
+
+    def close(self) -> None:
+        """End it at once."""
+        ...
+
+
+class ConnectionListener(ServerFactory):
     """Listens, and holds its connections."""
 
     noisy = False
 
-    def __init__(self, given: Given, feed: Feed, framing: Callable[[], Framing] = Lines):
-        """``framing()`` makes what takes one connection apart."""
+    def __init__(self, given: Given):
         self.given = given
-        self.feed = feed
-        self.framing = framing
-        self._connections: set[LineConnection] = set()
+        self._connections: set[Held] = set()
         self._port: IListeningPort | None = None
         self._bound = given.address
+
+    def connection(self, sender: str) -> Any:
+        """The protocol of a new connection, which is :class:`Held`."""
+        raise AssertionError("a listener says what its connections are")
 
     @property
     def connected(self) -> int:
@@ -150,19 +162,19 @@ class StreamListener(ServerFactory):
             connection.close()
         return gatherResults([sockets.close_stream(port, self._bound), *gone])
 
-    def buildProtocol(self, addr: IAddress | None) -> LineConnection | None:
+    def buildProtocol(self, addr: IAddress | None) -> Any:
         """A connection, or none when there are as many as there may be."""
         if len(self._connections) >= self.given.connections:
             self.closed("too_many_connections")
             return None
-        return LineConnection(self, str(getattr(addr, "host", "unix")))
+        return self.connection(str(getattr(addr, "host", "unix")))
 
-    def came(self, connection: LineConnection) -> None:
+    def came(self, connection: Held) -> None:
         """A connection is open."""
         self._connections.add(connection)
         self.given.telemetry.count("metronome_connections_accepted_total", source=self.given.inlet.source)
 
-    def went(self, connection: LineConnection) -> None:
+    def went(self, connection: Held) -> None:
         """A connection is gone."""
         self._connections.discard(connection)
 
@@ -170,3 +182,17 @@ class StreamListener(ServerFactory):
         """A connection is closed by our own decision."""
         source = self.given.inlet.source
         self.given.telemetry.count("metronome_connections_closed_total", source=source, reason=reason)
+
+
+class StreamListener(ConnectionListener):
+    """Listens for connections that bring lines."""
+
+    def __init__(self, given: Given, feed: Feed, framing: Callable[[], Framing] = Lines):
+        """``framing()`` makes what takes one connection apart."""
+        super().__init__(given)
+        self.feed = feed
+        self.framing = framing
+
+    def connection(self, sender: str) -> LineConnection:
+        """Lines, framed as they may be."""
+        return LineConnection(self, sender)

@@ -1,8 +1,12 @@
 """``GET /health`` and ``GET /ready``: for whoever watches the process; no token.
 
 ``/health`` says that the process answers.  ``/ready`` says whether it can do its work, as
-``{"state", "reasons"}``: ``unready`` with 503 while the journal cannot be written, ``degraded``
-with 200 while the store is away (input is taken and waits in the journal), else ``ok``.
+``{"state", "reasons"}``: ``unready`` with 503 while the journal cannot be written, or while the
+operator has said ``health down`` on the admin console; ``degraded`` with 200 while the store is
+away (input is taken and waits in the journal), else ``ok``.
+
+``health down`` takes a gateway out of a group without ending it, so it shows where those who
+share load look, and not on ``/health``: whoever finds that one failing restarts the process.
 """
 
 from __future__ import annotations
@@ -27,15 +31,19 @@ def ready(web: Web, asked: Asked) -> Deferred[Answer]:
         failure.trap(StoreUnavailable)
         return "away", str(failure.value)
 
-    return web.gateway.store.health().addErrback(away).addCallback(_ready, web.gateway.journal.unavailable())
+    gateway = web.gateway
+    against = [gateway.journal.unavailable()] if gateway.journal.unavailable() else []
+    if not gateway.readiness.up:
+        against.append("it was set down on the admin console")
+    return gateway.store.health().addErrback(away).addCallback(_ready, against)
 
 
-def _ready(store: tuple[str, str], journal: str) -> Answer:
+def _ready(store: tuple[str, str], against: list[str]) -> Answer:
     state, detail = store
-    reasons = [journal] if journal else []
+    reasons = list(against)
     if state != "ok":
         reasons.append(f"the store is {state}" + (f": {detail}" if detail else ""))
-    if journal:
+    if against:
         return json_answer({"state": "unready", "reasons": reasons}, 503, {"Retry-After": str(RETRY_AFTER)})
     return json_answer({"state": "degraded" if reasons else "ok", "reasons": reasons})
 

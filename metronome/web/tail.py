@@ -65,7 +65,8 @@ class Tail:
         self._skipped += len(lines) - shown
         self._left -= shown
         taken = b"\n".join(lines[:shown])
-        told = explain.graphite(taken, self._dialect) if "graphite" in source else self._statsd(taken)
+        is_graphite = source.startswith(("graphite", "pickle"))
+        told = explain.graphite(taken, self._dialect) if is_graphite else self._statsd(taken)
         self._write([{**one, "source": source} for one in told])
 
     def pauseProducing(self) -> None:

@@ -48,7 +48,7 @@ def sign(payload: bytes, key: bytes, now: float, nonce: int) -> bytes:
 
 
 class Verifier:
-    """Opens the datagrams of one socket."""
+    """Reads the datagrams of one socket."""
 
     def __init__(self, secret: Secret, began: float, kept: int = SIGNATURES_KEPT):
         """``began`` in epoch seconds; ``kept`` signatures are remembered at most."""
@@ -58,7 +58,7 @@ class Verifier:
         self._seen: dict[int, set[bytes]] = {}
         self._number = 0
 
-    def open(self, datagram: bytes, now: float) -> tuple[str, bytes]:
+    def verify(self, datagram: bytes, now: float) -> tuple[str, bytes]:
         """An empty reason and the payload; or why the datagram is refused, and what is shown of it."""
         mac, rest, payload = datagram[:_MAC_BYTES], datagram[_MAC_BYTES:], datagram[HEADER_BYTES:]
         if len(datagram) < HEADER_BYTES:

@@ -21,6 +21,8 @@ def test_every_receiver_is_found_by_what_it_serves() -> None:
         ("pickle", "tcp"),
         ("pickle", "tls"),
         ("pickle", "unix"),
+        ("admin", "tcp"),
+        ("admin", "unix"),
     }
 
 

@@ -51,3 +51,11 @@ class HealthTests(SynchronousTestCase):
         self.store.state = Health("away")
         self.assertEqual(self.ready(), (503, "unready", ["journal_unwritable", "the store is away"]))
         self.assertEqual(self.kit.ask("GET", "/health").status, 200)
+
+    def test_health_down_on_the_console_is_unready_and_still_healthy(self) -> None:
+        """It leaves the group of those that are sent to; nobody restarts it."""
+        self.kit.gateway.readiness.up = False
+        self.assertEqual(self.ready(), (503, "unready", ["it was set down on the admin console"]))
+        self.assertEqual(self.kit.ask("GET", "/health").status, 200)
+        self.kit.gateway.readiness.up = True
+        self.assertEqual(self.ready(), (200, "ok", []))
