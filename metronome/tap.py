@@ -10,10 +10,12 @@ import atexit
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import cast
 
 from twisted.application.service import IService
 from twisted.internet import reactor
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
 from twisted.logger import Logger
 from twisted.python import usage
@@ -60,14 +62,19 @@ def _take_signals(service: GatewayService) -> None:
     """SIGTERM and SIGINT stop with status 0: Twisted's own handling ends by the signal itself,
     which looks like a crash to whoever supervises the process.  SIGHUP reads rules again."""
     threads = cast(IReactorFromThreads, reactor)
-    core = cast(IReactorCore, reactor)
 
     def stop(*_: object) -> None:
-        threads.callFromThread(core.stop)
+        threads.callFromThread(_stop)
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGHUP, lambda *_: threads.callFromThread(service.reload))
+
+
+def _stop() -> None:
+    """Stop the reactor; nothing when that was done already."""
+    with suppress(ReactorNotRunning):
+        cast(IReactorCore, reactor).stop()
 
 
 def _stop_as_failed(reason: str) -> None:
@@ -77,6 +84,5 @@ def _stop_as_failed(reason: str) -> None:
         # twistd has made sys.stderr a part of the log; a person looks here.
         print(f"metronome: {reason}", file=sys.__stderr__, flush=True)
     atexit.register(os._exit, 1)
-    core = cast(IReactorCore, reactor)
     # It may fail before the reactor runs, when there is nothing to stop yet.
-    core.callWhenRunning(core.stop)
+    cast(IReactorCore, reactor).callWhenRunning(_stop)
