@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from metronome.errors import ConfigError
@@ -43,9 +44,9 @@ class DataDir:
                 f"data-dir = '{self.path}': another Metronome (process {holder}) works on it;"
                 " another directory would be right"
             ) from None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, b"%d\n" % os.getpid(), 0)
         self._lock = lock
+        with suppress(OSError):  # a full disk; the number is for people only
+            os.ftruncate(lock, os.pwrite(lock, b"%d\n" % os.getpid(), 0))
         self.forget_addresses()  # of a run that was killed
 
     def tell_addresses(self, bound: Mapping[str, Sequence[str]]) -> None:

@@ -8,11 +8,12 @@ disk that hangs cannot hold the process: what is in the journal is safe.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -32,9 +33,10 @@ from metronome.errors import ConfigError
 from metronome.fold import mapping
 from metronome.gateway.recall import recall
 from metronome.gateway.streams import MAIN
+from metronome.journal.interface import Journal
 from metronome.kernel import TWIN
 from metronome.kernel.interface import Mapper
-from metronome.limits import STOP_SECONDS
+from metronome.limits import PROBE_SECONDS, STOP_SECONDS
 from metronome.receivers.door import Door
 from metronome.receivers.interface import IReactor
 from metronome.receivers.sockets import listen_stream
@@ -70,6 +72,7 @@ class GatewayService(Service):
         self._closing: list[Callable[[], Deferred[Any]]] = []
         self._parts: Parts | None = None
         self._mapper: Mapper | None = None
+        self._telling: IDelayedCall | None = None
         self._rules = ""
 
     def startService(self) -> None:
@@ -109,6 +112,7 @@ class GatewayService(Service):
         store = make_store(config, reactor)
         self._on_stop(store.stop)
         yield store.start()
+        _check_journal(journal, (yield store.applied()))
         parts = self._parts = make_parts(config, reactor, journal, store, streams)
         yield recall(parts.duplicates, store, parts.gateway.reader, int(reactor.seconds() * 1000))
         parts.gateway.intake.use_mapper(self._mapper)
@@ -175,10 +179,18 @@ class GatewayService(Service):
         self._on_stop(parts.crew.close)
         told = {option: places for option, places in bound.items() if places}
         web.tell(told)
-        self._data_dir.tell_addresses(told)
+        self._tell_addresses(told)
         self.log.info("ready, with the {twin} kernel", twin=TWIN)
         if TWIN == "pure":
             self.log.warn("the native kernel was not built or is switched off: folding is slower")
+
+    def _tell_addresses(self, told: dict[str, list[str]]) -> None:
+        """Write ``addresses.json``.  A full disk is no reason not to run: it is tried again."""
+        try:
+            self._data_dir.tell_addresses(told)
+        except OSError as error:
+            self.log.error("addresses.json cannot be written yet: {error}", error=error)
+            self._telling = self._reactor.callLater(PROBE_SECONDS, self._tell_addresses, told)
 
     def _load_mapping(self) -> None:
         file = self._config.mapping
@@ -234,6 +246,8 @@ class GatewayService(Service):
         ended.callback(None)
 
     def _close_data_dir(self) -> Deferred[None]:
+        if self._telling is not None and self._telling.active():
+            self._telling.cancel()
         self._data_dir.close()
         return succeed(None)
 
@@ -246,3 +260,15 @@ class GatewayService(Service):
             text = failure.getErrorMessage()
         yield self._stop()
         self._failed(text)
+
+
+def _check_journal(journal: Journal, applied: Mapping[str, int]) -> None:
+    """``ConfigError`` when the store is ahead: it would skip what is received from now on, because it
+    has records of these positions."""
+    done = applied.get(journal.identity, 0)
+    if done > journal.synced_end:
+        raise ConfigError(
+            f"data-dir: the store has the journal's records up to {done}, the journal ends at"
+            f" {journal.synced_end}: an older copy was put back; the folder 'journal' moved away would be"
+            " right, to begin as a new gateway"
+        )

@@ -8,6 +8,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -84,6 +85,19 @@ def test_a_full_disk_refuses_ticks_until_there_is_room(small_disk: Path) -> None
         assert gateway.stop() == 0
         gateway.start()
         assert _views(gateway) == ticks.acknowledged
+
+
+def test_a_gateway_starts_on_a_full_disk(small_disk: Path) -> None:
+    """Killed while the disk is full it starts again, and is there when there is room."""
+    with RunningGateway(small_disk / "var") as gateway:
+        ticks = Ticks(gateway)
+        assert ticks.send()[0] == 204
+        _fill(small_disk / "ballast")
+        gateway.kill()
+        Timer(3, (small_disk / "ballast").unlink).start()
+        gateway.start()  # until it has written where it listens
+        assert eventually(lambda: ticks.send()[0], lambda status: status == 204) == 204
+        assert _views(gateway) == ticks.acknowledged == 2 * BATCH
 
 
 def test_a_gateway_fills_its_own_disk_and_goes_on(small_disk: Path) -> None:
