@@ -114,9 +114,10 @@ class GatewayService(Service):
         yield store.start()
         _check_journal(journal, (yield store.applied()))
         parts = self._parts = make_parts(config, reactor, journal, store, streams)
-        yield recall(parts.duplicates, store, parts.gateway.reader, int(reactor.seconds() * 1000))
         parts.gateway.intake.use_mapper(self._mapper)
+        # First of all, because whatever else reads the journal lets its oldest segments go.
         yield parts.checkpoints.restore()
+        yield recall(parts.duplicates, store, parts.gateway.reader, int(reactor.seconds() * 1000))
         self._start_parts(parts)
         self._listen(parts)
 

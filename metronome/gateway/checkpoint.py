@@ -10,7 +10,8 @@ dies, not for a machine that loses power.
 parts carry the period that they are of (``model.Parts.flush``), and an append is in the
 journal whole or not at all.  So a start looks behind that position: is the period's flush
 there, the checkpoint is spent; is it not, its rows are journalled as that flush.  The journal
-is pinned at the position, so that what is looked for cannot have been trimmed.
+is pinned at the position until the next checkpoint has replaced the file, and a start deletes
+nothing before it has looked, so that what is looked for cannot have been trimmed.
 
 File: ``u32 length | JSON {"position", "start", "period", "lengths"} | payloads | u32 CRC-32`` of
 all before; the payloads are records of parts (``wire/records.py``).
@@ -113,7 +114,8 @@ class Checkpoints:
         self._worker = worker
         self._clock = clock
         self._call: IDelayedCall | None = None
-        self._pin: int | None = None
+        self._pins: list[int] = []
+        """Of the checkpoint in the file, and of those that are being written, in this order."""
         self._seen: dict[str, tuple[int, int]] = {}
         self._gauges_of = -1
         self._writing: Deferred[Any] = succeed(None)
@@ -143,13 +145,14 @@ class Checkpoints:
         if now != self._seen:
             self._seen = now
             start, period = flusher.open_period, flusher.period
-            self._repin()
-            self._save(OPEN, lambda table: table.snapshot(start, period))
+            pin = self._journal.pin(self._journal.synced_end)
+            self._pins.append(pin)
+            self._save(OPEN, lambda table: table.snapshot(start, period), pin)
 
     def _tables(self) -> list[tuple[str, Any]]:
         return list(self._intake.tables.items())
 
-    def _save(self, name: str, columns_of: Callable[[Any], Any]) -> None:
+    def _save(self, name: str, columns_of: Callable[[Any], Any], pin: int = -1) -> None:
         position, flusher = self._journal.synced_end, self._flusher
         parts = []
         for stream, table in self._tables():
@@ -158,19 +161,21 @@ class Checkpoints:
                 parts.append(Parts(stream, columns, (), flusher.open_period))
         checkpoint = Checkpoint(position, flusher.open_period, flusher.period, parts)
         self._writing = self._worker.do(lambda: _replace(self._folder / name, encode(checkpoint)))
-        self._writing.addErrback(self._not_written)
+        self._writing.addCallbacks(self._written, self._not_written, callbackArgs=(pin,), errbackArgs=(pin,))
 
-    def _repin(self) -> None:
-        """Hold the journal from here on, and no longer from the last checkpoint on."""
-        before, self._pin = self._pin, self._journal.pin(self._journal.synced_end)
-        if before is not None:
-            self._journal.unpin(before)
+    def _written(self, _: None, pin: int) -> None:
+        """The file is this one now: what was pinned for those before may go."""
+        while pin in self._pins and self._pins[0] != pin:
+            self._journal.unpin(self._pins.pop(0))
 
     def _on_time(self) -> None:
         self._call = self._clock.callLater(CHECKPOINT_INTERVAL, self._on_time)
         self.write()
 
-    def _not_written(self, failure: Failure) -> None:
+    def _not_written(self, failure: Failure, pin: int) -> None:
+        if pin in self._pins:
+            self._pins.remove(pin)
+            self._journal.unpin(pin)
         if not isinstance(failure.value, OSError):
             self.log.failure("a checkpoint failed", failure)
         else:

@@ -130,7 +130,8 @@ class FileJournal:
         self._down = ""
         if opened.failure:
             self._broken(opened.failure, [])
-        self._trim()
+        # Nothing is deleted yet: pins ended with the last process, and who takes up its work may
+        # want to look behind the cursors.
 
     def stop(self) -> Deferred[None]:
         """Sync what was appended, save the cursors, close, and stop both workers."""
@@ -362,7 +363,7 @@ class FileJournal:
             raise ValueError(f"{consumer} cannot have done {position}: the journal ends at {self._tail.end}")
         if self._cursors.move(consumer, position):
             self._save_soon()
-            self._trim()
+        self._trim()
 
     def consumers(self) -> list[str]:
         """The consumers whose cursors are kept, by name."""

@@ -9,19 +9,21 @@ import pytest
 
 from metronome.gateway.checkpoint import GAUGES, OPEN, Checkpoint, Checkpoints, decode, encode
 from metronome.kernel.interface import Dialect
-from metronome.limits import CHECKPOINT_INTERVAL
+from metronome.limits import CHECKPOINT_INTERVAL, JOURNAL_BYTES
 from metronome.model import Flushed, Kind, Parts, Record, parse_key
 from metronome.threads.memory import ImmediateWorker
 from metronome.wire.records import Row, columns_of
-from tests.gateway.kit import PERIOD, START_MS, Kit
+from tests.gateway.kit import PERIOD, START_MS, Kit, view
 
 
 class Run:
     """One run of a gateway with checkpoints; ``killed`` is the next one after kill -9."""
 
-    def __init__(self, folder: Path, before: Run | None = None, later: float = 0.0):
+    def __init__(
+        self, folder: Path, before: Run | None = None, later: float = 0.0, budget: int = JOURNAL_BYTES
+    ):
         if before is None:
-            self.kit = Kit()
+            self.kit = Kit(budget=budget)
         else:
             self.kit = Kit(before.kit.disk, before.kit.store, now=before.kit.clock.seconds() + later)
         kit = self.kit
@@ -183,3 +185,43 @@ def test_a_file_reads_back_and_every_flip_is_found() -> None:
         flipped[place] ^= 4
         with pytest.raises(ValueError, match="checksum"):
             decode(bytes(flipped))
+
+
+def test_what_was_flushed_and_stored_is_not_counted_again(tmp_path: Path) -> None:
+    """The flush is in the store, and its segment is one that a start deletes, but the checkpoint was
+    not replaced before the kill: the start still finds the flush."""
+    run = Run(tmp_path)
+    run.kit.consumer.start()
+    run.inlet.statsd(b"a:2|c")
+    run.second()
+    stale = (tmp_path / OPEN).read_bytes()
+    run.kit.clock.advance(PERIOD)
+    run.kit.settle()
+    run.second()
+    run.second()
+    (tmp_path / OPEN).write_bytes(stale)
+    again = run.killed()
+    again.kit.consumer.start()
+    again.second()
+    assert again.kit.wait(again.kit.store.tallies("main"))[0][2:] == ("stored", "", 1)
+
+
+def test_the_journal_is_held_until_the_file_is_replaced(tmp_path: Path) -> None:
+    """While no checkpoint can be written the journal is kept from the last one on."""
+    run = Run(tmp_path, budget=40_000)
+    run.kit.consumer.start()
+    run.inlet.statsd(b"a:2|c")
+    run.second()
+    held = decode((tmp_path / OPEN).read_bytes()).position
+    (tmp_path / f"{OPEN}.new").mkdir()
+    for _ in range(3):
+        run.kit.wait(run.kit.intake.ticks("main", [view("item")] * 60, [], [], "http"))
+        run.inlet.statsd(b"a:2|c")
+        run.second()
+    assert run.kit.consumer.lag == 0
+    assert run.kit.journal.oldest <= held
+    (tmp_path / f"{OPEN}.new").rmdir()
+    run.inlet.statsd(b"a:2|c")
+    run.second()
+    assert decode((tmp_path / OPEN).read_bytes()).parts[0].columns.n.tolist() == [10.0]
+    assert run.kit.journal.oldest > held
