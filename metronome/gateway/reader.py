@@ -10,14 +10,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
-from typing import Any, TypeVar
+from operator import itemgetter
+from typing import Any, Final, TypeVar
 
+import numpy as np
 from twisted.internet.defer import Deferred, inlineCallbacks
 
 from metronome.fold import events as folding_events
+from metronome.fold.columns import keys_of
 from metronome.fold.rollup import fold_parts, merge_folded, regroup
 from metronome.fold.select import wanted
 from metronome.fold.stat import Stat, needs_sketches
+from metronome.glob import is_plain
 from metronome.journal.interface import Entry, Journal
 from metronome.limits import READ_BYTES
 from metronome.model import (
@@ -30,7 +34,6 @@ from metronome.model import (
     Parts,
     Record,
     Selection,
-    Series,
     parse_key,
     series_key,
 )
@@ -39,6 +42,8 @@ from metronome.wire import records
 
 Answer = TypeVar("Answer")
 _STEADY_TRIES = 5
+_PIECE_BYTES: Final = READ_BYTES // 8
+"""What is looked at in one turn of the reactor: some milliseconds, and one record at least."""
 
 
 class Reader:
@@ -81,16 +86,19 @@ class Reader:
     def _series(self, selection: Selection) -> Generator[Deferred[Any], Any, list[Found]]:
         since = self._cursor()
         stored: list[Found] = yield self._store.find(selection)
-        spans = {series_key(found.series): (found.first, found.last) for found in stored}
+        fresh: dict[bytes, Found] = {}
 
         def take(waiting: list[Record]) -> None:
-            for series, first, last in _found(waiting, selection):
-                key = series_key(series)
-                known = spans.get(key, (first, last))
-                spans[key] = min(first, known[0]), max(last, known[1])
+            for key, found in _found(waiting, selection):
+                fresh[key] = _spanning(found, fresh.get(key))
 
         yield self._waiting(since, take)
-        return [Found(parse_key(key), *span) for key, span in sorted(spans.items())]
+        if not fresh:
+            return stored
+        for one in stored:
+            key = series_key(one.series)
+            fresh[key] = _spanning(one, fresh.get(key))
+        return [found for _, found in sorted(fresh.items(), key=itemgetter(0))]
 
     @inlineCallbacks
     def _fetch(
@@ -165,7 +173,7 @@ class Reader:
     ) -> Generator[Deferred[Any], Any, None]:
         end = self._journal.synced_end
         while position < end:
-            entries: list[Entry] = yield self._journal.read(position, READ_BYTES)
+            entries: list[Entry] = yield self._journal.read(position, _PIECE_BYTES)
             if not entries:
                 return
             take(list(_decoded(entry for entry in entries if entry.position < end)))
@@ -212,16 +220,33 @@ def _selected(waiting: Iterable[Record], selection: EventSelection) -> Iterable[
                     yield event
 
 
-def _found(waiting: Iterable[Record], selection: Selection) -> Iterable[tuple[Series, int, int]]:
+def _found(waiting: Iterable[Record], selection: Selection) -> Iterable[tuple[bytes, Found]]:
+    """The selected series of each record with their keys; a key is read only where it may match."""
+    plain = selection.name.encode() if is_plain(selection.name) else None
     for record in waiting:
         if not isinstance(record.content, Parts) or record.content.stream != selection.stream:
             continue
         columns = record.content.columns
-        inside = (columns.times >= selection.start) & (columns.times < selection.end)
-        for row in inside.nonzero()[0].tolist():
-            series = parse_key(columns.key(row))
+        rows = np.flatnonzero((columns.times >= selection.start) & (columns.times < selection.end))
+        _, first, place = np.unique(columns.ids[rows], return_index=True, return_inverse=True)
+        times = columns.times[rows]
+        earliest, latest = times[first], times[first]
+        np.minimum.at(earliest, place, times)
+        np.maximum.at(latest, place, times)
+        spans = zip(keys_of(columns, rows[first]), earliest.tolist(), latest.tolist(), strict=True)
+        for key, begin, end in spans:
+            if plain is not None and key[1:].partition(b"\0")[0] != plain:
+                continue
+            series = parse_key(key)
             if wanted(series, selection):
-                yield series, int(columns.times[row]), int(columns.times[row])
+                yield key, Found(series, begin, end)
+
+
+def _spanning(one: Found, other: Found | None) -> Found:
+    """A series with the time that both know of."""
+    if other is None:
+        return one
+    return Found(one.series, min(one.first, other.first), max(one.last, other.last))
 
 
 _PREFERENCE: dict[str, tuple[Kind, ...]] = {

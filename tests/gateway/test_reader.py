@@ -107,3 +107,27 @@ def test_the_journal_is_kept_while_it_is_read() -> None:
     start_store(kit)
     assert kit.journal.cursor("store") == kit.journal.synced_end
     assert fold(kit, "hits") == {(): 2}
+
+
+def test_series_of_store_and_journal_are_one_list() -> None:
+    """A series that both know has the time of both; plain names and globs find the same; by key."""
+    kit = Kit()
+    send(kit, counter("b", 1), counter("a", 1, code="1", time=START_MS - 20_000))
+    start_store(kit)
+    kit.wait(kit.consumer.stop())
+    late = counter("a", 1, code="1", time=START_MS + 20_000)
+    send(kit, late, counter("a", 1, code="1"), counter("aa", 1), gauge("a", 1), counter("c", 1))
+
+    def listed(name: str, **wish: object) -> list[tuple[str, Kind, int, int]]:
+        selection = Selection("main", name)._replace(**wish)
+        found = kit.wait(kit.reader.series(selection))
+        return [
+            (one.series.name, one.series.kind, one.first - START_MS, one.last - START_MS) for one in found
+        ]
+
+    both = ("a", Kind.COUNTER, -20_000, 20_000)
+    assert listed("a", kind=Kind.COUNTER) == listed("[a]", kind=Kind.COUNTER) == [both]
+    assert listed("a") == [both, ("a", Kind.GAUGE, 0, 0)]
+    assert [name for name, *_ in listed("*")] == ["a", "aa", "b", "c", "a"]
+    assert listed("a", where=(("code", "2"),)) == []
+    assert listed("a", start=START_MS + 1) == [("a", Kind.COUNTER, 20_000, 20_000)]
