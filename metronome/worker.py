@@ -5,7 +5,9 @@ descriptor 0 and go out on 1, and the sockets that it reads are handed to it, bo
 descriptors that its settings name.  It keeps no time, opens nothing and asks nobody: it hands over
 when it is told to, and ends when the gateway is gone.
 
-While its answers wait in the pipe it goes on folding; the gateway asks for no more before it has them.
+Where the kernel can, threads of it receive, so that nothing waits in a socket while columns are written;
+else the loop that hears the gateway does.  Either way folding goes on while answers wait in the pipe, and
+the gateway asks for no more before it has them.
 """
 
 from __future__ import annotations
@@ -14,12 +16,15 @@ import os
 import select
 import signal
 import socket
+import sys
 from collections import Counter, deque
 from contextlib import suppress
+from threading import Thread
 from typing import Final
 
 from metronome.fold import mapping
 from metronome.kernel import Table
+from metronome.kernel.interface import Dialect
 from metronome.limits import DATAGRAM_BYTES, DATAGRAMS_PER_TURN
 from metronome.wire import records
 from metronome.wire import worker as wire
@@ -69,8 +74,31 @@ class Fold:
         now = Counter(table.counts())
         fresh = now - self._told[stream]
         self._told[stream] = now
-        del fresh["samples"], fresh["events"]
-        return wire.Counted(stream, fresh, table.rejects()) if fresh else None
+        del fresh["events"]
+        return wire.Counted(stream, fresh, table.rejects(), table.senders()) if fresh else None
+
+
+class Receiving:
+    """A thread of the kernel's that reads sockets into one table."""
+
+    def __init__(self, table: Table, fds: list[int], dialect: Dialect):
+        self._stop_fd, self._told = os.pipe()
+        self._thread = Thread(target=self._serve, args=(table, fds, dialect), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Return when all that has arrived is folded."""
+        os.write(self._told, b"\0")
+        self._thread.join()
+        os.close(self._told)
+        os.close(self._stop_fd)
+
+    def _serve(self, table: Table, fds: list[int], dialect: Dialect) -> None:
+        try:
+            table.serve(fds, self._stop_fd, dialect)
+        except OSError as error:
+            print(f"metronome: a worker cannot receive: {error}", file=sys.stderr, flush=True)
+            os._exit(1)
 
 
 class WorkerProcess:
@@ -83,6 +111,8 @@ class WorkerProcess:
         self._waiting_bytes = 0
         self._places: dict[int, wire.Place] = {}
         self._sockets: dict[int, socket.socket] = {}
+        self._receiving: list[Receiving] = []
+        self._polled: dict[int, wire.Place] = {}
         self._fold: Fold | None = None
         self._watched = False
         self._resting = False
@@ -101,8 +131,8 @@ class WorkerProcess:
                         self._obey(what, content)
                 elif fd == _OUT:
                     self._write()
-                else:
-                    self._read(self._places[fd])
+                elif fd in self._polled:  # or a command that came with it has ended that
+                    self._read(self._polled[fd])
 
     def _obey(self, what: int, content: bytes) -> None:
         if what == wire.SETTINGS:
@@ -112,31 +142,49 @@ class WorkerProcess:
         if self._fold is None:
             raise ValueError("a worker wants its settings first")
         if what == wire.TAKE:
-            for place in self._places.values():  # a period ends with what has arrived in it
+            for place in self._polled.values():  # a period ends with what has arrived in it
                 self._read(place)
             self._say([*self._fold.take(), wire.frame(wire.DONE, content)])
         elif what == wire.REST:
-            self._rest()
+            self._resting = True
+            self._stop_receiving()
             self._say(self._fold.take())
         elif what == wire.MAPPING:
             self._fold.map(content.decode())
         elif what == wire.WATCH:
+            self._stop_receiving()
             self._watched = bool(wire.read_number(content))
+            self._receive(self._fold)
 
     def _begin(self, settings: wire.Settings) -> None:
         self._fold = Fold(settings)
         self._places = {place.fd: place for place in settings.places}
         self._sockets = {fd: socket.socket(fileno=fd) for fd in self._places}
-        for fd in self._places:
-            self._poll.register(fd, select.POLLIN)
+        self._receive(self._fold)
 
-    def _rest(self) -> None:
-        """Read what has arrived, and nothing after it."""
-        self._resting = True
+    def _receive(self, fold: Fold) -> None:
+        """Read the sockets from now on."""
+        if self._watched or not Table.serves:
+            self._polled = self._places
+            for fd in self._polled:
+                self._poll.register(fd, select.POLLIN)
+            return
+        groups: dict[tuple[str, Dialect], list[int]] = {}
         for place in self._places.values():
+            groups.setdefault((place.stream, place.dialect), []).append(place.fd)
+        self._receiving = [
+            Receiving(fold.tables[stream], fds, dialect) for (stream, dialect), fds in groups.items()
+        ]
+
+    def _stop_receiving(self) -> None:
+        """Read what has arrived, and nothing after it."""
+        for receiving in self._receiving:
+            receiving.stop()
+        for place in self._polled.values():
             self._poll.unregister(place.fd)
             while self._read(place) == DATAGRAMS_PER_TURN:
                 pass
+        self._receiving, self._polled = [], {}
 
     def _read(self, place: wire.Place) -> int:
         """Read and fold what waits, a bounded number of datagrams; how many."""
@@ -186,6 +234,7 @@ def main() -> None:
         signal.signal(ignored, signal.SIG_IGN)
     with suppress(BrokenPipeError):  # the gateway has gone without a word
         WorkerProcess().run()
+    os._exit(0)  # without waiting for threads that receive for nobody any more
 
 
 if __name__ == "__main__":

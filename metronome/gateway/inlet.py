@@ -41,6 +41,7 @@ class Gate(Protocol):
     def when_free(self) -> Deferred[None]: ...
     def tell(self, stream: str, source: str, lines: list[bytes], sender: str) -> None: ...
     def heard(self, stream: str, sender: str, fresh: Fresh) -> None: ...
+    def sent(self, stream: str, senders: Iterable[tuple[str, int]]) -> None: ...
 
 
 class Told:
@@ -111,10 +112,18 @@ class Inlet:
         self._table.merge(columns)
         self._settle("")
 
-    def counted(self, fresh: Mapping[str, int], rejects: Iterable[Reject]) -> None:
-        """Another process counted so much for this receiver, by the names of a table's counts and
-        without samples, and refused these lines among others."""
-        self._account(fresh)
+    def counted(
+        self, fresh: Mapping[str, int], rejects: Iterable[Reject], senders: Iterable[tuple[str, int]]
+    ) -> None:
+        """Another process counted so much for this receiver, by the names of a table's counts; it
+        refused these lines among others, and these sent so many datagrams each.
+
+        Its samples are not received here: they are when they are merged.
+        """
+        lines, samples, datagrams = (fresh.get(name, 0) for name in ("lines", "samples", "datagrams"))
+        self._gate.heard(self.stream, "", Fresh(lines, samples, datagrams, 0))
+        self._gate.sent(self.stream, senders)
+        self._account({**fresh, "samples": 0})
         self._note(rejects, "")
 
     def events(self, lines: list[bytes], sender: str = "") -> None:

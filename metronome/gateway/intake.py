@@ -115,6 +115,10 @@ class Intake:
         elif fresh.datagrams:
             self.talkers.drained(stream, fresh.samples, fresh.datagrams)
 
+    def sent(self, stream: str, senders: Iterable[tuple[str, int]]) -> None:
+        """So many datagrams of those last heard of without a sender came from each of these."""
+        self.talkers.senders(stream, senders)
+
     def last_heard(self, stream: str) -> float | None:
         """When lines last came in to a stream, epoch seconds."""
         return self._heard.get(stream)

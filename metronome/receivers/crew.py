@@ -125,7 +125,7 @@ class Crew:
             self._inlet(parts.stream).merge(parts.columns)
         elif what == wire.COUNTS:
             counted = wire.read_counts(content)
-            self._inlet(counted.stream).counted(counted.fresh, counted.rejects)
+            self._inlet(counted.stream).counted(counted.fresh, counted.rejects, counted.senders)
         elif what == wire.EVENTS:
             stream, lines = wire.read_of_stream(content)
             self._inlet(stream).events(lines.split(b"\n"))

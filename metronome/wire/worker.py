@@ -74,15 +74,16 @@ class Settings(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What of a stream's input a worker has counted since the last time, samples left out: those are
-    counted when the parts are taken in.
+    """What of a stream's input a worker has counted since the last time.
 
-    ``fresh`` are numbers by the names that a table counts by, ``rejects`` some of the refused lines.
+    ``fresh`` are numbers by the names that a table counts by, ``rejects`` some of the refused lines,
+    ``senders`` who sent most datagrams, and how many.
     """
 
     stream: str
     fresh: Mapping[str, int]
     rejects: Sequence[Reject]
+    senders: Sequence[tuple[str, int]]
 
 
 def frame(what: int, content: bytes = b"") -> bytes:
@@ -104,7 +105,7 @@ def settings(said: Settings) -> bytes:
 def counts(said: Counted) -> bytes:
     """A ``COUNTS``.  Excerpts are bytes; each becomes the character of its number."""
     rejects = [[each.reason, each.excerpt.decode("latin-1"), each.sender] for each in said.rejects]
-    return frame(COUNTS, orjson.dumps([said.stream, said.fresh, rejects]))
+    return frame(COUNTS, orjson.dumps([said.stream, said.fresh, rejects, said.senders]))
 
 
 def of_stream(what: int, stream: str, content: bytes) -> bytes:
@@ -130,13 +131,14 @@ def read_settings(content: bytes) -> Settings:
 def read_counts(content: bytes) -> Counted:
     """A ``COUNTS``; ``ValueError`` for anything else."""
     try:
-        stream, fresh, rejects = orjson.loads(content)
+        stream, fresh, rejects, senders = orjson.loads(content)
         numbers = {name: _typed(value, int) for name, value in _typed(fresh, dict).items()}
         kept = [
             Reject(_typed(reason, str), excerpt.encode("latin-1"), _typed(sender, str))
             for reason, excerpt, sender in rejects
         ]
-        return Counted(_typed(stream, str), numbers, kept)
+        sent = [(_typed(sender, str), _typed(datagrams, int)) for sender, datagrams in senders]
+        return Counted(_typed(stream, str), numbers, kept, sent)
     except (TypeError, AttributeError) as error:
         raise ValueError(f"no counts: {error}") from error
 

@@ -90,9 +90,7 @@ def test_what_another_process_folded_is_received_when_it_is_merged() -> None:
     elsewhere.feed_statsd(b"hits:1|c\nhits:2|c\nload:+3|g\nbad", inlet.dialect)
     inlet.statsd(b"load:10|g")
     inlet.merge(elsewhere.flush(0, 1.0))
-    counts = elsewhere.counts()
-    del counts["samples"]
-    inlet.counted(counts, elsewhere.rejects())
+    inlet.counted(elsewhere.counts(), elsewhere.rejects(), [])
     inlet.events([b"_e{6,4}:deploy|done"])
     kit.settle()
     value = kit.telemetry.value

@@ -87,7 +87,7 @@ def load(gateway: RunningGateway) -> None:
     """The same lines each time, from 24 clients, gauges set only before they are changed."""
     clients = [Client(gateway) for _ in range(24)]
     clients[0].send("level:100|g")
-    time.sleep(1.5)
+    eventually(lambda: gateway.total("level", "last"), lambda found: found == 100)
     minutes_ago = int(time.time()) - 600
     for round_ in range(40):
         for number, client in enumerate(clients):

@@ -76,10 +76,12 @@ class CrewTests(SynchronousTestCase):
         """Samples, refused lines, events and datagrams, under the receiver's own name."""
         self.processes[0].say(self.parts(b"hits:1|c\nhits:2|c\nload:5|g"))
         self.processes[1].say(self.parts(b"hits:4|c\nload:+2|g"))
-        fresh = {"lines": 6, "datagrams": 2, "rejected:bad_value": 1}
-        counted = wire.Counted("main", fresh, [Reject("bad_value", b"x:y|c")])
+        fresh = {"lines": 6, "samples": 5, "datagrams": 2, "rejected:bad_value": 1}
+        counted = wire.Counted("main", fresh, [Reject("bad_value", b"x:y|c")], [("10.0.0.1", 2)])
         self.processes[1].say(wire.counts(counted) + wire.of_stream(wire.EVENTS, "main", b"_e{1,1}:a|b"))
         self.assertEqual(self.kit.received(), 7)
+        senders = self.kit.intake.talkers.report("main", 5)["senders"]["samples"]
+        self.assertEqual(senders, [{"sender": "10.0.0.1", "samples": 5}])
         self.assertEqual(self.kit.ledger.notes("main")[0].excerpt, "x:y|c")
         self.assertEqual(self.kit.telemetry.value("metronome_datagrams_total", source="statsd_udp"), 2)
         self.kit.settle()

@@ -17,7 +17,9 @@ SETTINGS = wire.Settings(
     1000,
     "mappings: []\n",
 )
-COUNTED = wire.Counted("main", {"lines": 3, "rejected:bad_name": 1}, [Reject("bad_name", bytes(range(256)))])
+COUNTED = wire.Counted(
+    "main", {"lines": 3, "rejected:bad_name": 1}, [Reject("bad_name", bytes(range(256)), "::1")], [("::1", 2)]
+)
 
 FRAMES = [
     (wire.settings(SETTINGS), wire.SETTINGS),
