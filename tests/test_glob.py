@@ -70,3 +70,19 @@ def test_the_regex_of_a_glob_matches_as_a_whole() -> None:
     """The regular expression can be used by stores that push matching down."""
     assert re.fullmatch(regex("http.{get,post}.5??"), "http.get.503")
     assert not re.fullmatch(regex("http.{get,post}.5??"), "http.get.5033")
+
+
+@given(st.text("ab*?{},[!]", max_size=14), st.text("ab,", max_size=8))
+def test_however_it_is_matched_the_answer_is_that_of_the_expression(pattern: str, text: str) -> None:
+    """Globs with many stars and braces are matched in another way, and mean the same."""
+    expected = pattern == text if is_plain(pattern) else compiled(pattern).fullmatch(text) is not None
+    assert matches(pattern, text) is expected
+
+
+@pytest.mark.parametrize(
+    "pattern", ["*a" * 20 + "*b", "{a,aa}" * 40 + "b", "*{a,*a}" * 10 + "b", "*" * 60 + "b"]
+)
+def test_no_glob_takes_long(pattern: str) -> None:
+    """What a backtracking matcher would take years for; every test of the suite would notice."""
+    assert not matches(pattern, "a" * 200)
+    assert matches(pattern, "a" * 60 + "b")
