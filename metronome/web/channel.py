@@ -9,6 +9,9 @@ then.  Here a request is refused as soon as it is known to be too much:
 - its request line and header fields are too long or too many: 431;
 - what comes is not HTTP: 400.
 
+A client that does not take its answer is cut off as well: ``idle`` seconds are what it has each
+time until there is room for more.
+
 After such an answer the rest of what the client sends is thrown away, within bounds, so that
 a client that reads only when it has sent everything still finds its answer; then the
 connection is closed.
@@ -163,6 +166,18 @@ class Channel(HTTPChannel):
         """A piece of the request's body."""
         if not self.refusing:
             super().rawDataReceived(data)
+
+    def pauseProducing(self) -> None:
+        """The client takes no more of its answer for now."""
+        super().pauseProducing()
+        if self._handlingRequest:
+            self.setTimeout(self._savedTimeOut)
+
+    def resumeProducing(self) -> None:
+        """It does again; how long the rest takes to be made is not its fault."""
+        if self._handlingRequest:
+            self.setTimeout(None)
+        super().resumeProducing()
 
     def allContentReceived(self) -> None:
         """The request is complete; the next one gets a time of its own."""

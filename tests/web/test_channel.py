@@ -202,3 +202,27 @@ class TimeTests(ChannelCase):
         self.kit.settle()
         self.assertEqual(self.connection.transport.value(), b"")
         self.assertEqual(self.kit.get("/tock/a.json").json["views"], {"2023-11-14": 1})
+
+    def listen(self) -> None:
+        """Ask for an answer that does not end."""
+        head = f"GET /tail HTTP/1.1\r\nAuthorization: Bearer {self.kit.token}\r\n\r\n"
+        self.connection.send(head.encode())
+
+    def test_a_client_that_takes_nothing_of_its_answer_is_cut_off(self) -> None:
+        """The connection is not held for ever by who asks and does not read."""
+        self.listen()
+        self.connection.protocol.pauseProducing()
+        self.kit.clock.advance(HTTP_IDLE)
+        self.assertTrue(self.connection.closed)
+        self.kit.clock.advance(HTTP_IDLE)
+        self.assertTrue(self.connection.transport.aborted)
+
+    def test_a_slow_client_has_its_time_again_and_again(self) -> None:
+        """And an answer that is slow to be made costs the client nothing."""
+        self.listen()
+        for _ in range(3):
+            self.connection.protocol.pauseProducing()
+            self.kit.clock.advance(HTTP_IDLE - 1)
+            self.connection.protocol.resumeProducing()
+            self.kit.clock.advance(HTTP_IDLE + 1)
+        self.assertFalse(self.connection.closed)
