@@ -124,6 +124,7 @@ class Flusher:
         for stream, table in list(self._intake.tables.items()):
             self._intake.talkers.senders(stream, table.senders())
             self._put_columns(stream, table.flush(start, self._period), start)
+            self._intake.settle(stream)
             if complete:
                 flushed = records.encode_flushed(Flushed(stream, start, self._period))
                 self._put(_Waiting(records.KIND_FLUSHED, [flushed], stream, 0, []))
@@ -144,6 +145,7 @@ class Flusher:
         for stream, table in list(self._intake.tables.items()):
             if table.points_waiting:
                 self._put_columns(stream, table.flush_points())
+                self._intake.settle(stream)
         self._write()
 
     def _on_instant(self) -> None:

@@ -1,12 +1,14 @@
 """One receiver's way in: a stream, a dialect and a name in the books.
 
-An inlet feeds the stream's folding table and keeps the books: what the table says it folded
-and refused since the last feed came from this receiver, because only one feeds at a time.
+An inlet feeds the stream's folding table through a lane of its own, so that what the table says of
+the lane came from this receiver.  Some receive in a thread: their lanes go on counting while
+nobody looks.  So the books of all lanes of a table are kept together, as of one instant and with
+what the table holds at that instant; between two such readings nothing of it is shown, and the
+books balance whenever somebody reads them.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
@@ -16,9 +18,6 @@ from metronome.gateway.ledger import Ledger, RejectNote
 from metronome.gateway.telemetry import Telemetry
 from metronome.kernel.interface import Dialect, Reject, Table
 from metronome.model import Columns
-
-_REJECTED = "rejected:"
-_FORGOTTEN = "filtered:forgotten"
 
 
 class Fresh(NamedTuple):
@@ -45,11 +44,34 @@ class Gate(Protocol):
 
 
 class Told:
-    """What a table had counted when the books were last kept; shared by its inlets."""
+    """What the lanes of a table had counted when the books were last kept."""
 
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.series = 0
+    def __init__(self, table: Table) -> None:
+        self.waiting = 0
+        """What the table held then."""
+        self._table = table
+        self._inlets: list[Inlet] = []
+        self._counts: dict[int, Mapping[str, int]] = {}
+        self._series = 0
+
+    def open(self, inlet: Inlet) -> int:
+        """A lane for an inlet."""
+        lane = self._table.lane() if self._inlets else 0
+        self._inlets.append(inlet)
+        return lane
+
+    def settle(self, feeder: Inlet | None = None, sender: str = "") -> None:
+        """Keep the books of all lanes.  ``sender`` is whose lines the feeder has just taken in."""
+        self.waiting, changed = self._table.books()
+        series, self._series = self._table.series - self._series, self._table.series
+        for lane, counts in changed.items():
+            before = self._counts.get(lane, {})
+            self._counts[lane] = counts
+            fresh = {name: number - before.get(name, 0) for name, number in counts.items()}
+            if any(fresh.values()) and lane < len(self._inlets):
+                inlet = self._inlets[lane]
+                inlet.keep(fresh, series, sender if inlet is feeder else "")
+                series = 0
 
 
 class Inlet:
@@ -74,27 +96,44 @@ class Inlet:
         self._dialect = dialect
         self._ledger = ledger
         self._telemetry = telemetry
+        self._lane = told.open(self)
 
     def statsd(self, block: bytes, sender: str = "") -> None:
         """Fold a datagram or whole lines of statsd."""
-        self._table.feed_statsd(block, self._dialect)
-        self._settle(sender)
+        self._table.feed_statsd(block, self._dialect, self._lane)
+        self._told.settle(self, sender)
         if self._gate.tapped:
             self._gate.show(self.stream, self.source, block)
 
     def graphite(self, block: bytes, sender: str = "") -> None:
         """Keep whole lines of Graphite plaintext as points."""
-        self._table.feed_graphite(block, self._gate.now(), self._dialect)
-        self._settle(sender)
+        self._table.feed_graphite(block, self._gate.now(), self._dialect, self._lane)
+        self._told.settle(self, sender)
         if self._gate.tapped:
             self._gate.show(self.stream, self.source, block)
 
     def drain(self, fd: int, budget: int) -> int:
         """Receive and fold statsd datagrams until none waits or ``budget`` were read."""
-        read = self._table.drain(fd, budget, self._dialect)
+        read = self._table.drain(fd, budget, self._dialect, self._lane)
         if read:
-            self._settle("")
+            self._told.settle()
         return read
+
+    @property
+    def serves(self) -> bool:
+        """Whether ``serve`` works here."""
+        return self._table.serves
+
+    def serve(self, fd: int, stop_fd: int) -> None:
+        """Receive and fold statsd datagrams until ``stop_fd`` can be read, and then what has arrived.
+
+        For a thread of its own; somebody else has to ``settle`` now and then, and after it.
+        """
+        self._table.serve([fd], stop_fd, self._dialect, self._lane)
+
+    def settle(self) -> None:
+        """Keep the books of what a thread has taken in since they were last kept."""
+        self._told.settle()
 
     def reject(self, reason: str, excerpt: bytes, sender: str = "", number: int = 1) -> None:
         """The receiver itself refused something, such as an endless line; so many of them."""
@@ -109,8 +148,8 @@ class Inlet:
     def merge(self, columns: Columns) -> None:
         """Take in what another process has folded for this receiver; it is received now.
         ``ValueError`` where it is nothing that a table gives."""
-        self._table.merge(columns)
-        self._settle("")
+        self._table.merge(columns, self._lane)
+        self._told.settle()
 
     def counted(
         self, fresh: Mapping[str, int], rejects: Iterable[Reject], senders: Iterable[tuple[str, int]]
@@ -138,8 +177,8 @@ class Inlet:
     def forget(self, keys: list[bytes]) -> None:
         """Forget series at once, with their samples of the open period."""
         if keys:
-            self._table.forget(keys)
-            self._settle("")
+            self._table.forget(keys, self._lane)
+            self._told.settle()
 
     def kernel_dropped(self, number: int) -> None:
         """The kernel dropped so many datagrams before they could be read.
@@ -169,17 +208,14 @@ class Inlet:
         """Fires when it is worth asking ``blocked`` again."""
         return self._gate.when_free()
 
-    def _settle(self, sender: str) -> None:
-        counts = self._table.counts()
-        before, self._told.counts = self._told.counts, Counter(counts)
-        fresh = {name: number - before[name] for name, number in counts.items() if number != before[name]}
-        series, self._told.series = self._table.series - self._told.series, self._table.series
+    def keep(self, fresh: Mapping[str, int], series: int, sender: str) -> None:
+        """Keep the books of what this lane has counted; ``series`` are new to the table."""
         taken = Fresh(fresh.get("lines", 0), fresh.get("samples", 0), fresh.get("datagrams", 0), series)
         self._gate.heard(self.stream, sender, taken)
         if fresh.get("events"):
-            self.events(self._table.take_events(), sender)
+            self.events(self._table.take_events(self._lane), sender)
         if self._account(fresh):
-            self._note(self._table.rejects(), sender)
+            self._note(self._table.rejects(self._lane), sender)
 
     def _account(self, fresh: Mapping[str, int]) -> bool:
         """Keep the books of what a table has counted; whether it refused anything."""
@@ -188,12 +224,16 @@ class Inlet:
         dropped = fresh.get("kernel_drops", 0)
         if dropped > 0:
             self.kernel_dropped(dropped)
-        refused = {name: number for name, number in fresh.items() if name.startswith(_REJECTED)}
-        self._ledger.received(self.stream, self.source, fresh.get("samples", 0) + sum(refused.values()))
-        for name, number in refused.items():
-            self._ledger.count_rejects(self.stream, self.source, name.removeprefix(_REJECTED), number)
-        if forgotten := fresh.get(_FORGOTTEN):
-            self._ledger.filtered(self.stream, self.source, "forgotten", forgotten)
+        refused = _with_reason(fresh, "rejected:")
+        shed = _with_reason(fresh, "shed:")
+        arrived = fresh.get("samples", 0) + sum(refused.values()) + sum(shed.values())
+        self._ledger.received(self.stream, self.source, arrived)
+        for reason, number in refused.items():
+            self._ledger.count_rejects(self.stream, self.source, reason, number)
+        for reason, number in shed.items():
+            self._ledger.shed(self.stream, self.source, reason, number)
+        for reason, number in _with_reason(fresh, "filtered:").items():
+            self._ledger.filtered(self.stream, self.source, reason, number)
         return bool(refused)
 
     def _count(self, name: str, number: int) -> None:
@@ -206,3 +246,8 @@ class Inlet:
             text = reject.excerpt.decode("utf-8", "replace")
             note = RejectNote(now, self.source, sender or reject.sender, reject.reason, text)
             self._ledger.note(self.stream, note)
+
+
+def _with_reason(fresh: Mapping[str, int], outcome: str) -> dict[str, int]:
+    """The counts of an outcome by reason, those that are not 0."""
+    return {name.removeprefix(outcome): n for name, n in fresh.items() if n and name.startswith(outcome)}

@@ -90,7 +90,8 @@ class Intake:
         if table is None:
             table = self.tables[stream] = self._make_table()
             table.set_mapper(self._mapper)
-            self._ledger.holds(stream, lambda: table.waiting)
+            told = self._told[stream] = Told(table)
+            self._ledger.holds(stream, lambda: told.waiting)
             self._telemetry.gauge("metronome_series", lambda: table.series, stream=stream)
         return table
 
@@ -103,8 +104,11 @@ class Intake:
     def inlet(self, source: str, stream: str, dialect: Dialect) -> Inlet:
         """What a receiver feeds: ``source`` names it in the books."""
         table = self.table(stream)
-        told = self._told.setdefault(stream, Told())
-        return Inlet(self, table, told, source, stream, dialect, self._ledger, self._telemetry)
+        return Inlet(self, table, self._told[stream], source, stream, dialect, self._ledger, self._telemetry)
+
+    def settle(self, stream: str) -> None:
+        """Bring the books of a stream's table up to this instant."""
+        self._told[stream].settle()
 
     def heard(self, stream: str, sender: str, fresh: Fresh) -> None:
         """A receiver has taken lines in; the sender is empty where only the table knows it."""

@@ -361,13 +361,13 @@ cdef class Table:
             mt_unlock(self._table)
         return gone
 
-    def forget(self, keys):
+    def forget(self, keys, uint32_t lane=0):
         """Forget these series, and what they had folded; how many were known."""
         cdef bytes packed = b"".join([len(key).to_bytes(4, "little") + key for key in keys])
         cdef const char *data = packed
         cdef size_t n = len(packed)
         cdef long known
-        self._lock_lane(0)
+        self._lock_lane(lane)
         with nogil:
             known = mt_forget(self._table, data, n)
             mt_unlock(self._table)

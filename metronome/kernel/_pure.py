@@ -288,9 +288,9 @@ class Table:
             self._caches.clear()
         return gone
 
-    def forget(self, keys: list[bytes]) -> int:
+    def forget(self, keys: list[bytes], lane: int = 0) -> int:
         """Forget these series, and what they had folded; how many were known."""
-        self._use(0)
+        self._use(lane)
         needed = {point.cell.key for point in self._points}
         known = [key for key in dict.fromkeys(keys) if key in self._cells]
         for key in known:

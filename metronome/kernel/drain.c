@@ -14,8 +14,6 @@
  * compete for the same sets of the processor's caches. */
 #define STRIDE (DATAGRAM_BYTES + 1 + 192)
 #define DROPS_KEPT ((int)(sizeof ((table *)0)->drops / sizeof(dropped)))
-#define LEVEL_UDP 17
-#define GRO_SEGMENT 104 /* Linux' UDP_GRO: how long the datagrams are that came as one */
 
 #ifndef __linux__
 struct mmsghdr {

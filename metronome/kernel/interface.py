@@ -153,11 +153,11 @@ class Table(Protocol):
         """Forget series that got nothing in the last ``idle`` flushes; how many."""
         ...
 
-    def forget(self, keys: list[bytes]) -> int:
+    def forget(self, keys: list[bytes], lane: int = 0) -> int:
         """Forget these series at once, gauges' values too; how many were known.
 
-        Samples of the open period that go with them are counted as ``filtered:forgotten`` on
-        lane 0.  A series whose points still wait is emptied, and pruned later.
+        Samples of the open period that go with them are counted as ``filtered:forgotten`` by the
+        lane.  A series whose points still wait is emptied, and pruned later.
         """
         ...
 

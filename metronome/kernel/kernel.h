@@ -362,6 +362,8 @@ int mt_receive(receiver *r, int fd, unsigned int wanted);
 void mt_read_message(receiver *r, int index, message *m);
 void mt_feed_message(table *t, int fd, const message *m, int dialect);
 #define BATCH 64
+#define LEVEL_UDP 17
+#define GRO_SEGMENT 104 /* Linux' UDP_GRO: how long the datagrams are that came as one */
 
 /* serve.c */
 int mt_serve(table *t, const int *fds, int count, int stop_fd, int dialect, uint32_t lane);

@@ -12,10 +12,13 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 
 #define SOCKETS 64
 #define BITE (256 << 10)       /* of the backlog, folded at once: a millisecond or two */
 #define RETRY_MS 1             /* when the table is asked for again while nothing comes in */
+#define NAP_NS 200000          /* a tenth of what the smallest usual socket buffer takes to fill */
 #define LOOK_ROUNDS 16         /* batches of a busy socket between looks at the others */
 #define LAST_ROUNDS 1024       /* batches read after the stop: more than any receive buffer holds */
 
@@ -37,6 +40,7 @@ typedef struct {
     struct pollfd polls[SOCKETS + 1]; /* the last is what stops it */
     int count;
     unsigned int rounds;
+    int flowing; /* something came in when last looked */
 } server;
 
 static size_t padded(size_t n)
@@ -158,8 +162,10 @@ static int read_sockets(server *s)
         got = mt_receive(s->receiver, s->polls[i].fd, BATCH);
         if (got < 0 && !passes(errno))
             return -errno;
-        if (got > 0)
+        if (got > 0) {
             take(s, s->polls[i].fd, got);
+            s->flowing = 1;
+        }
         if (got < BATCH)
             s->polls[i].revents = 0;
     }
@@ -175,12 +181,27 @@ static int is_any_ready(const server *s)
     return 0;
 }
 
-/* Wait until something comes in; only look where something is known to wait. */
+static void suppose_ready(server *s)
+{
+    int i;
+    for (i = 0; i < s->count; i++)
+        s->polls[i].revents = POLLIN;
+}
+
+/* Wait until something comes in; only look where something is known to wait.  While datagrams
+ * flow, a nap lets some more arrive: being woken for each would cost more than reading it. */
 static int look(server *s)
 {
+    static const struct timespec nap = {0, NAP_NS};
     int ready = is_any_ready(s);
     if (ready && ++s->rounds % LOOK_ROUNDS)
         return 0;
+    if (!ready && s->flowing && ++s->rounds % LOOK_ROUNDS) {
+        s->flowing = 0;
+        nanosleep(&nap, NULL);
+        suppose_ready(s);
+        return 0;
+    }
     if (poll(s->polls, (nfds_t)s->count + 1, ready ? 0 : s->backlog.n ? RETRY_MS : -1) < 0)
         return errno == EINTR ? 0 : -errno;
     return 0;
@@ -204,11 +225,22 @@ static int serve_until_told(server *s)
 static int read_last(server *s)
 {
     int i, result = 0;
-    for (i = 0; i < s->count; i++)
-        s->polls[i].revents = POLLIN;
+    suppose_ready(s);
     for (i = 0; i < LAST_ROUNDS && !result && is_any_ready(s); i++)
         result = read_sockets(s);
     return result;
+}
+
+/* Have the kernel hand over datagrams of one sender and length as one, where it knows how. */
+static void let_join(const server *s, int on)
+{
+#ifdef __linux__
+    int i;
+    for (i = 0; i < s->count; i++)
+        (void)setsockopt(s->polls[i].fd, LEVEL_UDP, GRO_SEGMENT, &on, sizeof on);
+#else
+    (void)s, (void)on;
+#endif
 }
 
 /* Read these sockets until `stop_fd` can be read, and then what has arrived; 0 or -errno. */
@@ -229,7 +261,9 @@ int mt_serve(table *t, const int *fds, int count, int stop_fd, int dialect, uint
         s.polls[i].fd = i < count ? fds[i] : stop_fd;
         s.polls[i].events = POLLIN;
     }
+    let_join(&s, 1);
     result = serve_until_told(&s);
+    let_join(&s, 0); /* whoever reads this socket next knows nothing of it */
     if (!result)
         result = read_last(&s);
     mt_lock(t);

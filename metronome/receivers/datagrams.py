@@ -1,8 +1,9 @@
 """Datagrams, UDP and Unix alike: read in one turn of the reactor until none waits.
 
 Twisted's own UDP port calls a protocol for each datagram; here the kernel's table reads them
-itself, many with one system call.  Only while somebody watches the input (``metronome tail``)
-are they read one by one, so that they can be shown with their sender.
+itself, many with one system call, and where it can in a thread that needs nobody (``serving.py``).
+Only while somebody watches the input (``metronome tail``) are they read one by one in the reactor,
+so that they can be shown with their sender.
 
 A datagram that the system drops because the socket's buffer is full is gone without a trace
 but for a counter of the socket; it is read each second and told on ``/metrics``.  So the buffer
@@ -27,11 +28,14 @@ from metronome.addresses import Address
 from metronome.limits import DATAGRAM_BYTES, DATAGRAMS_PER_TURN
 from metronome.receivers import buffers, sockets
 from metronome.receivers.interface import Given
+from metronome.receivers.serving import Serve, ServingThread
 
 Feed = Callable[[bytes, str], None]
 """Takes a datagram and its sender."""
 
 DROPS_INTERVAL: Final = 1.0
+LOOK_INTERVAL: Final = 0.1
+"""How often the books of what a thread takes in are kept."""
 
 
 @implementer(IReadDescriptor)
@@ -41,24 +45,39 @@ class DatagramListener:
     log = Logger()
     connected = 0
 
-    def __init__(self, given: Given, drain: Callable[[int, int], int] | None, feed: Feed):
+    def __init__(
+        self,
+        given: Given,
+        drain: Callable[[int, int], int] | None,
+        feed: Feed,
+        serve: Serve | None = None,
+    ):
         """``drain(fd, budget)`` reads and takes in by itself and tells how many; where it is
-        None, or while the input is watched, ``feed`` gets each datagram."""
+        None, or while the input is watched, ``feed`` gets each datagram.  With ``serve`` a thread
+        does instead what ``drain`` would do."""
         self._given = given
         self._drain = drain
         self._feed = feed
+        self._serve = serve
+        self._thread: ServingThread | None = None
+        self._changing: Deferred[None] = succeed(None)
         self._socket: socket.socket | None = None
         self._dropped = 0
         self._drops = LoopingCall(self.count_drops)
-        self._drops.clock = given.reactor
+        self._look = LoopingCall(self._on_look)
+        self._drops.clock = self._look.clock = given.reactor
 
     def listen(self) -> Address:
         """Bind, widen the buffer, and read from now on."""
         address = self._given.address
         bound = self._socket = sockets.datagram_socket(address)
         buffers.widen(bound, str(address), self.log)
-        self._given.reactor.addReader(self)
         self._drops.start(DROPS_INTERVAL, now=False)
+        if self._serve is None:
+            self._given.reactor.addReader(self)
+        else:
+            self._start(self._serve)
+            self._look.start(LOOK_INTERVAL, now=False)
         if address.path:
             return address._replace(parameters=())
         host, port = bound.getsockname()[:2]
@@ -68,16 +87,49 @@ class DatagramListener:
         """Read what has arrived, then close."""
         if self._socket is None:
             return succeed(None)
+        for call in (self._drops, self._look):
+            if call.running:
+                call.stop()
+        self._changing.addCallback(lambda _: self._end_thread())
+        return self._changing.addCallback(lambda _: self._close())
+
+    def _close(self) -> None:
+        if self._socket is None:
+            return
         while self._read() == DATAGRAMS_PER_TURN:
             pass
         self.count_drops()
-        self._drops.stop()
         self._given.reactor.removeReader(self)
         self._socket.close()
         self._socket = None
         if self._given.address.path and os.path.lexists(self._given.address.path):
             os.unlink(self._given.address.path)
-        return succeed(None)
+
+    # --- the thread --------------------------------------------------------------------------
+
+    def _start(self, serve: Serve) -> None:
+        reactor, name = self._given.reactor, self._given.inlet.source
+        self._thread = ServingThread(reactor, name, serve, self.fileno())
+
+    def _on_look(self) -> None:
+        """Keep the books; step aside for the reactor while somebody watches."""
+        self._given.inlet.settle()
+        if not self._changing.called:
+            return
+        if self._given.inlet.watched and self._thread is not None:
+            self._changing = self._end_thread()
+            self._changing.addCallback(lambda _: self._given.reactor.addReader(self))
+        elif not self._given.inlet.watched and self._thread is None and self._serve is not None:
+            self._given.reactor.removeReader(self)
+            self._start(self._serve)
+
+    def _end_thread(self) -> Deferred[None]:
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return succeed(None)
+        return thread.stop().addCallback(lambda _: self._given.inlet.settle())
+
+    # --- in the reactor ----------------------------------------------------------------------
 
     def fileno(self) -> int:
         """The socket's descriptor; -1 when it is closed."""

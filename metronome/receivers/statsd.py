@@ -22,7 +22,8 @@ def _make(given: Given) -> Listener:
         return DatagramListener(given, None, _opened(given, given.secret))
     if given.crew is not None and given.address.transport == "udp":
         return given.crew.listener(given)
-    return DatagramListener(given, given.inlet.drain, given.inlet.statsd)
+    serve = given.inlet.serve if given.inlet.serves else None
+    return DatagramListener(given, given.inlet.drain, given.inlet.statsd, serve)
 
 
 def _opened(given: Given, secret: Secret) -> Feed:

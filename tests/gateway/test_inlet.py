@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import threading
 
 from metronome.kernel import Table
 from metronome.kernel.interface import Dialect
@@ -116,3 +118,46 @@ def test_lines_from_another_process_are_shown_to_watchers_only() -> None:
     inlet.show(b"b:1|c")
     assert seen == [b"b:1|c"]
     assert kit.received() == 0
+
+
+def test_the_books_balance_while_a_thread_receives() -> None:
+    """At every instant: what came in since they were last kept is on neither side."""
+    kit = Kit()
+    inlet = kit.intake.inlet("udp", "main", Dialect())
+    other = kit.intake.inlet("tcp", "main", Dialect())
+    if not inlet.serves:
+        return
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    told, tell = os.pipe()
+    with ours, theirs:
+        thread = threading.Thread(target=inlet.serve, args=(ours.fileno(), told))
+        thread.start()
+        for number in range(2000):
+            theirs.send(b"hits:1|c\nbad\nt:5|ms")
+            if number % 7 == 0:
+                other.statsd(b"hits:1|c\nworse", "10.0.0.1")
+            if number % 100 == 0:
+                kit.flusher.flush()
+            assert kit.received() == kit.accounted()
+        os.write(tell, b".")
+        thread.join()
+    os.close(told)
+    os.close(tell)
+    inlet.settle()
+    value = kit.telemetry.value
+    assert value("metronome_received_total", stream="main", source="udp") == 6000
+    assert value("metronome_received_total", stream="main", source="tcp") == 2 * 286
+    assert value("metronome_datagrams_total", source="udp") == 2000
+    assert kit.received() == kit.accounted() == 6000 + 2 * 286
+    notes = {(note.source, note.sender, note.excerpt) for note in kit.ledger.notes("main")}
+    assert notes == {("udp", "unix", "bad"), ("tcp", "10.0.0.1", "worse")}
+
+
+def test_what_a_busy_table_had_no_room_for_is_in_the_books() -> None:
+    """Lines that were shed arrived all the same."""
+    kit = Kit()
+    inlet = kit.intake.inlet("udp", "main", Dialect())
+    inlet.counted({"shed:queue_full": 5, "lines": 5}, [], [])
+    shed = {"stream": "main", "source": "udp", "reason": "queue_full"}
+    assert kit.telemetry.value("metronome_shed_total", **shed) == 5
+    assert kit.received() == kit.accounted() == 5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -20,6 +22,7 @@ class RememberingInlet:
     """Keeps what it is fed; full while ``full`` is true."""
 
     source = "statsd_test"
+    serves = False
 
     def __init__(self) -> None:
         self.blocks: list[tuple[bytes, str]] = []
@@ -134,3 +137,29 @@ class ProcessReactor(MemoryReactorClock):
         self.processes.append(process)
         protocol.makeConnection(process)
         return process
+
+
+class ThreadedReactor(MemoryReactorClock):
+    """A reactor in memory to which threads hand calls; they run when a test lets them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+
+    def callFromThread(self, function: Callable[..., object], *arguments: object) -> None:
+        self._calls.put(lambda: function(*arguments))
+
+    def settle(self) -> None:
+        """Run what has been handed over."""
+        while not self._calls.empty():
+            self._calls.get()()
+
+    def until(self, done: Deferred[Any]) -> None:
+        """Run what threads hand over until a Deferred has fired."""
+        while not done.called or done.paused:
+            self._calls.get(timeout=20)()
+
+    def until_readers(self, number: int) -> None:
+        """Run what threads hand over until so many descriptors are read."""
+        while len(self.getReaders()) != number:
+            self._calls.get(timeout=20)()
