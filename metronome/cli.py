@@ -18,16 +18,21 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from metronome import __version__, options, store, values
+from metronome import __version__, cli_rules, options, store, values
 from metronome.config import Config, describe, load, secret_of
 from metronome.errors import ClientError, ConfigError
 from metronome.fold import mapping
 from metronome.kernel.interface import Dialect
+from metronome.limits import TALKERS_TOLD
+from metronome.model import Kind, Series
 from metronome.remote import Remote
 from metronome.wire import explain
 
 START_SECONDS: Final = 60.0
 """How long the dashboard's address is waited for after a start."""
+
+TOP_SHOWN: Final = 5
+"""Talkers of each kind that end an interrupted tail."""
 
 Explain = Callable[[bytes], list[explain.Told]]
 
@@ -114,10 +119,18 @@ def _rotate(found: argparse.Namespace) -> int:
 
 
 def _tail(found: argparse.Namespace) -> int:
-    for told in Remote(_config(found).data_dir).tail(found.stream):
-        if not found.rejects or "reject" in told:
-            _print(told)
-            sys.stdout.buffer.flush()
+    """Lines until it is interrupted; then who sent most, as people ask when they have seen enough."""
+    remote = Remote(_config(found).data_dir)
+    try:
+        for told in remote.tail(found.stream) if not found.top else ():
+            if not found.rejects or "reject" in told:
+                _print(told)
+                sys.stdout.buffer.flush()
+    except KeyboardInterrupt:
+        _print({"top": remote.top(found.stream, TOP_SHOWN)})
+        raise
+    if found.top:
+        _print({"top": remote.top(found.stream, TALKERS_TOLD)})
     return 0
 
 
@@ -135,6 +148,14 @@ def _parse(found: argparse.Namespace) -> int:
         else:
             for told in tell[found.format](line) if line else ():
                 _print(told)
+    return 0
+
+
+def _test_rules(found: argparse.Namespace) -> int:
+    config = _config(found)
+    series = Series(found.name, cli_rules.labels_of(found.labels), Kind[found.kind.upper()])
+    for told in cli_rules.told(config.book, config.naming, series, found.stream):
+        _print(told)
     return 0
 
 
@@ -157,7 +178,9 @@ def _parser() -> argparse.ArgumentParser:
     tail = _with_place(_command(commands, "tail", _tail, "show what comes in, live"))
     tail.add_argument("--stream", default="main", metavar="ID")
     tail.add_argument("--rejects", action="store_true", help="only what is refused")
+    tail.add_argument("--top", action="store_true", help="only who sends most of late, and end")
     _add_parse(commands)
+    _add_rules(commands)
     return parser
 
 
@@ -188,6 +211,18 @@ def _add_parse(commands: Any) -> None:
     parse.add_argument(
         "--content-type", default="application/json", metavar="TYPE", help="of a body of ticks"
     )
+
+
+def _add_rules(commands: Any) -> None:
+    rules = commands.add_parser("rules", help="try rollup rules out", allow_abbrev=False)
+    actions = rules.add_subparsers(title="actions", required=True, metavar="ACTION")
+    text = "tell which rules take a series, and what comes out"
+    test = _with_place(_command(actions, "test", _test_rules, text))
+    test.add_argument("--rules", action="append", metavar="SET", help="default sets, as for run")
+    test.add_argument("name", metavar="NAME")
+    test.add_argument("labels", nargs="*", metavar="LABEL=VALUE")
+    test.add_argument("--kind", choices=[kind.word for kind in Kind], default="counter")
+    test.add_argument("--stream", default="main", metavar="ID")
 
 
 def _command(

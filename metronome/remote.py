@@ -116,6 +116,10 @@ class Remote:
                 if line.startswith(b"data: "):
                     yield json.loads(line[6:])
 
+    def top(self, stream: str, most: int) -> dict[str, Any]:
+        """Who sends most to a stream, of late."""
+        return self._ask("GET", "/top.json?" + urlencode({"stream": stream, "limit": most}))
+
     # --- how it is asked -------------------------------------------------------------------
 
     def _addresses(self) -> dict[str, list[str]]:

@@ -11,12 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from metronome import __version__
 from metronome.cli import main
-from tests.live.gateway import RunningGateway
+from tests.live.gateway import RunningGateway, eventually
 
 
 @pytest.fixture
@@ -141,6 +142,19 @@ def test_a_running_gateway_is_asked_through_http(run, tmp_path: Path) -> None:
         status, _, err = run("stream", "rotate", "none", *place)
         assert (status, "not_found" in err) == (1, True)
         assert tailed(gateway, place) == ["a", "malformed_line"]
+        assert top(place)["senders"]["samples"][0]["sender"] == "127.0.0.1"
+
+
+def top(place: list[str]) -> dict[str, Any]:
+    """Who sent most, once it is known."""
+    command = [str(Path(sys.executable).with_name("metronome")), "tail", "--top", *place]
+
+    def ask() -> dict[str, Any]:
+        told = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+        assert isinstance(told["top"], dict)
+        return told["top"]
+
+    return eventually(ask, lambda found: bool(found["senders"]["samples"]))
 
 
 def tailed(gateway: RunningGateway, place: list[str]) -> list[str]:

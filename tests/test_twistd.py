@@ -49,7 +49,7 @@ def test_the_data_directory_is_private_and_tells_the_addresses(gateway: RunningG
     assert (gateway.data_dir.stat().st_mode & 0o777) == 0o700
     assert (gateway.data_dir / "owner.token").stat().st_mode & 0o077 == 0
     found = gateway.addresses()
-    assert set(found) == {"statsd", "graphite", "http"}
+    assert set(found) == {"statsd", "graphite", "pickle", "admin", "http"}
     assert [address.partition("://")[0] for address in found["statsd"]] == ["udp", "tcp"]
     assert all(not address.endswith(":0") for places in found.values() for address in places)
     for option, places in found.items():

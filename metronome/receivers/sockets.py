@@ -99,16 +99,19 @@ def _unix_datagram_socket(address: Address) -> socket.socket:
 
 
 def listen_stream(
-    reactor: IReactor, address: Address, factory: ServerFactory
+    reactor: IReactor, address: Address, factory: ServerFactory, one_way: bool = False
 ) -> tuple[IListeningPort, Address]:
-    """Listen on ``tcp://``, ``tls://`` or ``unix://``; the port and what was really bound."""
+    """Listen on ``tcp://``, ``tls://`` or ``unix://``; the port and what was really bound.
+
+    ``one_way`` is for what only ever reads; see :func:`tls_context`.
+    """
     if address.path:
         clear_stale(address.path, socket.SOCK_STREAM)
         port = reactor.listenUNIX(address.path, factory, BACKLOG, _mode(address))
         return port, address._replace(parameters=())
     _, (host, number) = resolve(address, socket.SOCK_STREAM)
     if address.transport == "tls":
-        port = reactor.listenSSL(number, factory, tls_context(address), BACKLOG, host)
+        port = reactor.listenSSL(number, factory, tls_context(address, one_way), BACKLOG, host)
     else:
         port = reactor.listenTCP(number, factory, BACKLOG, host)
     return port, Address(address.transport, host, cast(IPv4Address, port.getHost()).port)
@@ -158,10 +161,14 @@ class TlsContext:
         return self._context
 
 
-def tls_context(address: Address) -> TlsContext:
+def tls_context(address: Address, one_way: bool = False) -> TlsContext:
     """The certificate chain and key that a ``tls://`` address names, as PEM files.
 
     One file may hold both.  ``ConfigError`` names the file that cannot be used.
+
+    ``one_way`` keeps to TLS 1.2: in TLS 1.3 a server sends session tickets after the handshake.  A
+    client that only writes never reads them, so its close resets the connection, our own
+    sending fails, and what has arrived and was not read is lost.
     """
     # OpenSSL costs 10 MB of memory and 0.1 s; whoever serves no TLS does without.
     from OpenSSL import SSL
@@ -173,6 +180,8 @@ def tls_context(address: Address) -> TlsContext:
             raise ConfigError(f"{name}={file} cannot be read; a PEM file would be right")
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    if one_way:
+        context.set_max_proto_version(SSL.TLS1_2_VERSION)
     context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
     try:
         context.use_certificate_chain_file(cert)

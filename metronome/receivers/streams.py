@@ -149,7 +149,8 @@ class ConnectionListener(ServerFactory):
 
     def listen(self) -> Address:
         """Bind and accept; the address that was bound."""
-        self._port, self._bound = sockets.listen_stream(self.given.reactor, self.given.address, self)
+        given = self.given
+        self._port, self._bound = sockets.listen_stream(given.reactor, given.address, self, one_way=True)
         return self._bound
 
     def stop(self) -> Deferred[Any]:

@@ -130,3 +130,24 @@ def test_an_address_is_not_shared_with_strangers() -> None:
         taken = Address("udp", "127.0.0.1", stranger.getsockname()[1])
         with pytest.raises(OSError, match="in use"):
             sockets.sharing_datagram_sockets(taken, 2)
+
+
+@pytest.mark.parametrize(("one_way", "version"), [(False, "TLSv1.3"), (True, "TLSv1.2")])
+def test_what_only_reads_keeps_to_a_tls_that_is_quiet_after_the_handshake(
+    tmp_path: Path, one_way: bool, version: str
+) -> None:
+    """A client that writes and closes at once would reset the connection over an unread ticket."""
+    cert, key = pem(tmp_path)
+    address = Address("tls", "127.0.0.1", 0, parameters=(("cert", str(cert)), ("key", str(key))))
+    server = SSL.Connection(sockets.tls_context(address, one_way).getContext())
+    client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD))
+    server.set_accept_state()
+    client.set_connect_state()
+    ends = [client, server]
+    for _ in range(6):
+        for one, other in (ends, ends[::-1]):
+            with suppress(SSL.WantReadError):
+                one.do_handshake()
+            with suppress(SSL.WantReadError):
+                other.bio_write(one.bio_read(1 << 16))
+    assert client.get_protocol_version_name() == version
