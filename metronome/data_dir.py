@@ -49,6 +49,11 @@ class DataDir:
             os.ftruncate(lock, os.pwrite(lock, b"%d\n" % os.getpid(), 0))
         self.forget_addresses()  # of a run that was killed
 
+    def check(self) -> None:
+        """Say now what ``open`` would say: before twistd becomes a daemon, whose end nobody sees."""
+        self.open()
+        self.close()
+
     def tell_addresses(self, bound: Mapping[str, Sequence[str]]) -> None:
         """Write ``addresses.json``, whole or not at all."""
         beside = self.path / f"{ADDRESSES}.new"

@@ -198,8 +198,9 @@ BODY_BYTES: Final = 1 << 20
 """Request body on the wire.  Snowplow and Sentry stop at 1 MB as well."""
 INFLATED_BYTES: Final = 5 << 20
 """Request body after decompression."""
-TICKS_PER_BODY: Final = 5000
-"""Items in one body; 1 MiB holds about that many small ones."""
+TICKS_PER_BODY: Final = 1000
+"""Items in one body: a body of perf ticks, each of which makes a dozen points, holds the reactor
+for a quarter of a second.  Logstash sends 125 at once, research/analytics.md 8.1 proposes 500."""
 PARAMS_PER_TICK: Final = 64
 """Parameters of one tick; those beyond are cut off and the tick is marked."""
 PARAM_NAME_BYTES: Final = 64
@@ -233,6 +234,8 @@ HTTP_LINGER: Final = 5
 is cut: a client that is still sending would otherwise never see the answer."""
 RETRY_AFTER: Final = 5
 """Seconds that a client is asked to wait when the gateway cannot take or answer now."""
+OPEN_FILES: Final = 8192
+"""Open files asked of the system: all connections of all receivers, segments and the store."""
 STREAM_CONNECTIONS: Final = 1024
 """Connections of one TCP or Unix stream receiver."""
 STREAM_IDLE: Final = 3600

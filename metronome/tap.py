@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import os
+import resource
 import signal
 import sys
 from contextlib import suppress
@@ -23,7 +24,9 @@ from twisted.python import usage
 from metronome import options
 from metronome.cli import check_config
 from metronome.config import Config, load
+from metronome.data_dir import DataDir
 from metronome.errors import ConfigError
+from metronome.limits import OPEN_FILES
 from metronome.receivers.interface import IReactor
 from metronome.service import GatewayService, build
 
@@ -53,9 +56,24 @@ class Options(usage.Options):
 def makeService(given: Options) -> IService:
     """What ``twistd`` runs."""
     core = cast(IReactorCore, reactor)
+    try:
+        DataDir(given.config.data_dir).check()
+    except ConfigError as error:
+        print(f"metronome: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    _raise_open_files()
     service = build(given.config, cast(IReactor, reactor), _stop_as_failed)
     core.callWhenRunning(_take_signals, service)
     return cast(IService, service)
+
+
+def _raise_open_files() -> None:
+    """As many files as the system allows us: each connection is one, and shells allow 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft < wanted:
+        with suppress(OSError, ValueError):  # the soft limit stays, as the system wants it
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _take_signals(service: GatewayService) -> None:

@@ -35,7 +35,7 @@ def test_a_second_one_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_an_error_with_its_name(tmp_path: Path) -> None:
     """The message names the key and the value."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="data-dir = .*file/x"):
+    with pytest.raises(ConfigError, match=r"data-dir = .*file/x"):
         DataDir(tmp_path / "file" / "x").open()
 
 
@@ -49,3 +49,13 @@ def test_addresses_are_there_while_we_listen(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "addresses.json").read_text()) == {"statsd": ["udp://127.0.0.1:1"]}
     data_dir.close()
     assert not (tmp_path / "addresses.json").exists()
+
+
+def test_a_check_says_what_opening_would_and_holds_nothing(tmp_path: Path) -> None:
+    """A daemon's start is checked while somebody looks."""
+    first, second = DataDir(tmp_path), DataDir(tmp_path)
+    first.check()
+    second.open()
+    with pytest.raises(ConfigError, match="another Metronome"):
+        first.check()
+    second.close()

@@ -1,7 +1,7 @@
 """The dead-letter file: one JSON object a line, in the order in which records were refused.
 
 ``{"position", "kind", "reason", "payload"}``, the payload as it stood in the journal, in
-base64, so that ``metronome replay`` can put it back unchanged.
+base64, so that nothing of it is lost: it can be looked at, and put back unchanged.
 """
 
 from __future__ import annotations

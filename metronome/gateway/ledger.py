@@ -95,8 +95,7 @@ class Ledger:
         """Bad input was refused."""
         self._outcome("rejected", stream, source, reason, number)
         text = excerpt[:EXCERPT_BYTES].decode("utf-8", "replace")
-        note = RejectNote(self._now(), source, sender, reason, text)
-        self._notes.setdefault(stream, deque(maxlen=REJECTS_KEPT)).append(note)
+        self.note(stream, RejectNote(self._now(), source, sender, reason, text))
 
     def count_rejects(self, stream: str, source: str, reason: str, number: int) -> None:
         """Bad input was refused and is noted elsewhere."""
@@ -104,6 +103,7 @@ class Ledger:
 
     def note(self, stream: str, note: RejectNote) -> None:
         """Keep a sample of rejected input that is counted elsewhere."""
+        note = note._replace(sender=note.sender[:EXCERPT_BYTES])  # a web page writes its own
         self._notes.setdefault(stream, deque(maxlen=REJECTS_KEPT)).append(note)
 
     def filtered(self, stream: str, source: str, reason: str, number: int = 1) -> None:

@@ -1,7 +1,6 @@
 """Hands the journal's records to the store and keeps the books of it.
 
-What the store refuses for good is diverted: it goes to a dead-letter file, is counted, and
-can be replayed by hand (``metronome replay``).
+What the store refuses for good is diverted: it goes to a dead-letter file and is counted.
 """
 
 from __future__ import annotations

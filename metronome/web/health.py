@@ -3,7 +3,7 @@
 ``/health`` says that the process answers.  ``/ready`` says whether it can do its work, as
 ``{"state", "reasons"}``: ``unready`` with 503 while the journal cannot be written, or while the
 operator has said ``health down`` on the admin console; ``degraded`` with 200 while the store is
-away (input is taken and waits in the journal), else ``ok``.
+away or a consumer has to wait (input is taken and waits in the journal), else ``ok``.
 
 ``health down`` takes a gateway out of a group without ending it, so it shows where those who
 share load look, and not on ``/health``: whoever finds that one failing restarts the process.
@@ -35,12 +35,15 @@ def ready(web: Web, asked: Asked) -> Deferred[Answer]:
     against = [gateway.journal.unavailable()] if gateway.journal.unavailable() else []
     if not gateway.readiness.up:
         against.append("it was set down on the admin console")
-    return gateway.store.health().addErrback(away).addCallback(_ready, against)
+    # No token is asked for, so neither hosts nor what went wrong are told: the log has them.
+    waiting = sorted({consumer.name.partition(":")[0] for consumer in gateway.consumers if consumer.troubled})
+    late = [f"consumer {name} has to wait" for name in waiting]
+    return gateway.store.health().addErrback(away).addCallback(_ready, against, late)
 
 
-def _ready(store: tuple[str, str], against: list[str]) -> Answer:
+def _ready(store: tuple[str, str], against: list[str], late: list[str]) -> Answer:
     state, detail = store
-    reasons = list(against)
+    reasons = [*against, *late]
     if state != "ok":
         reasons.append(f"the store is {state}" + (f": {detail}" if detail else ""))
     if against:

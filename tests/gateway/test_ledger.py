@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from metronome.gateway.ledger import Ledger, day_of
 from metronome.gateway.telemetry import Telemetry
-from metronome.limits import REJECTS_KEPT
+from metronome.limits import EXCERPT_BYTES, REJECTS_KEPT
 from metronome.model import Tally
 
 NOON = 1_700_000_000.0
@@ -75,3 +75,11 @@ def test_recovered_input_is_received_and_waits() -> None:
     ledger.recovered("main", 3)
     assert ledger.waiting("main") == 3
     assert telemetry.value("metronome_received_total", stream="main", source="journal") == 3
+
+
+def test_what_a_sender_calls_itself_is_cut() -> None:
+    """The origin of a web page is text from anywhere: it cannot fill the memory."""
+    ledger, _ = make()
+    ledger.reject("main", "http", "bad_origin", 1, b"x" * 9999, "y" * 9999)
+    (note,) = ledger.notes("main")
+    assert len(note.sender) == len(note.excerpt) == EXCERPT_BYTES

@@ -59,3 +59,8 @@ class HealthTests(SynchronousTestCase):
         self.assertEqual(self.kit.ask("GET", "/health").status, 200)
         self.kit.gateway.readiness.up = True
         self.assertEqual(self.ready(), (200, "ok", []))
+
+    def test_a_consumer_that_has_to_wait_is_degraded(self) -> None:
+        """It is named, and nothing of what it works with is."""
+        self.kit.consumer.troubled = "connection to 10.0.0.7 refused"
+        self.assertEqual(self.ready(), (200, "degraded", ["consumer store has to wait"]))
