@@ -219,6 +219,8 @@ DUPLICATE_WINDOW: Final = 24 * 3600
 """How long a deduplication id is remembered."""
 DUPLICATE_IDS: Final = 2_000_000
 """Ids remembered; beyond that the oldest hour is forgotten early, which is counted."""
+DUPLICATE_PAGE: Final = DUPLICATE_IDS // 16
+"""Ids that a store is asked for at once when a run begins: some 20 MB of them."""
 HTTP_CONNECTIONS: Final = 1024
 HTTP_IDLE: Final = 60
 """A connection that is silent this long is closed; also bounds a request's arrival."""
@@ -258,6 +260,9 @@ TOCK_ROWS: Final = 50
 """Default number of referers and formats in a tock, as research/analytics.md 8.2."""
 TOCK_ROWS_MOST: Final = 10_000
 """What ``limit`` may ask for."""
+COUNT_GROUPS: Final = 2 * TOCK_ROWS_MOST
+"""Groups of one count of events; senders choose the texts, so there may be any number of them.
+Twice what a tock shows, so that what waits in the journal changes nothing of what is shown."""
 TOCK_DAYS: Final = 30
 """Days that a tock covers when nothing is asked for."""
 DATES_PER_ANSWER: Final = 36_600

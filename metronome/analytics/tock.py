@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Final, TypedDict
 
-from metronome.fold.events import SLOT_MS
+from metronome.fold.events import REST, SLOT_MS
 from metronome.limits import LATEST_MS
 
 VIEW: Final = "view"
@@ -56,7 +56,8 @@ def tock(
     """Write counts as a tock.
 
     ``slots`` counts views by ``time // SLOT_MS``, ``formats`` downloads, ``referers`` views;
-    ``span`` is the time they were counted over (ms, the end not included).
+    ``span`` is the time they were counted over (ms, the end not included).  What was summed up
+    before (``fold.events.REST``) is beyond every limit.
     """
     known = {name or UNKNOWN_FORMAT: count for name, count in formats.items()}
     named = {name: count for name, count in referers.items() if name}
@@ -101,9 +102,10 @@ def _dates(span: tuple[int, int], zone: tzinfo) -> Iterable[str]:
 
 
 def _largest(counts: Mapping[str, int], wish: TockWish) -> dict[str, int]:
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    named = [item for item in counts.items() if item[0] != REST]
+    ranked = sorted(named, key=lambda item: (-item[1], item[0]))
     shown = dict(ranked[: wish["limit"]])
-    rest = sum(count for _, count in ranked[wish["limit"] :])
+    rest = sum(count for _, count in ranked[wish["limit"] :]) + counts.get(REST, 0)
     if wish["other"] and rest:
         shown[OTHER] = rest
     return shown

@@ -77,16 +77,10 @@ def tock(
     start, end = span
     views = EventSelection(stream, item, (tocks.VIEW,), start, end)
     by_slot: Counter[tuple[Any, ...]] = yield reader.count(views, ("slot",))
-    both = views._replace(types=(tocks.VIEW, tocks.DOWNLOAD))
-    by_rest: Counter[tuple[Any, ...]] = yield reader.count(both, ("type", "format", "referer"))
-    formats: Counter[str] = Counter()
-    referers: Counter[str] = Counter()
-    for (kind, name, referer), count in by_rest.items():
-        if kind == tocks.DOWNLOAD:
-            formats[name] += count
-        else:
-            referers[referer] += count
-    return tocks.tock({slot: count for (slot,), count in by_slot.items()}, formats, referers, span, wish)
+    by_referer: Counter[tuple[Any, ...]] = yield reader.count(views, ("referer",))
+    downloads = views._replace(types=(tocks.DOWNLOAD,))
+    by_format: Counter[tuple[Any, ...]] = yield reader.count(downloads, ("format",))
+    return tocks.tock(_flat(by_slot), _flat(by_format), _flat(by_referer), span, wish)
 
 
 def beginning(until: int, seconds: int, zone: tzinfo) -> int:
@@ -96,6 +90,11 @@ def beginning(until: int, seconds: int, zone: tzinfo) -> int:
     if seconds * 1000 >= until:
         return 0
     return until - seconds * 1000 if rest else tocks.midnight(until - 1, zone, 1 - days)
+
+
+def _flat(counts: Counter[tuple[Any, ...]]) -> dict[Any, int]:
+    """Counts by one field, without the tuples."""
+    return {value: count for (value,), count in counts.items()}
 
 
 def _stat(text: str | None) -> Stat | None:

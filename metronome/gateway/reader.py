@@ -23,7 +23,7 @@ from metronome.fold.select import wanted
 from metronome.fold.stat import Stat, needs_sketches
 from metronome.glob import is_plain
 from metronome.journal.interface import Entry, Journal
-from metronome.limits import READ_BYTES
+from metronome.limits import COUNT_GROUPS, READ_BYTES
 from metronome.model import (
     Event,
     Events,
@@ -77,7 +77,11 @@ class Reader:
     def count(
         self, selection: EventSelection, by: tuple[str, ...]
     ) -> Deferred[Counter[tuple[str | int, ...]]]:
-        """Count events by fields; see ``fold.events.COUNT_FIELDS``."""
+        """Count events by fields; see ``fold.events.COUNT_FIELDS``.
+
+        Bounded as ``Store.count``.  While it waits, an event of a group that the store has summed
+        up already stands on its own.
+        """
         return self._pinned(self._count, selection, by)
 
     # --- one question each, the journal being pinned ---------------------------------------
@@ -151,7 +155,10 @@ class Reader:
         counts = Counter(counted.counts)
 
         def take(waiting: list[Record]) -> None:
+            nonlocal counts
             counts.update(folding_events.count(_selected(waiting, selection), by))
+            if len(counts) > 2 * COUNT_GROUPS:
+                counts = folding_events.bounded(counts, by, COUNT_GROUPS)
 
         yield self._waiting(counted.applied.get(self._journal.identity, 0), take)
         return counts

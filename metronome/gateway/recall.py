@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 
 from metronome.gateway.duplicates import Duplicates
 from metronome.gateway.reader import Reader
-from metronome.limits import DUPLICATE_WINDOW
+from metronome.limits import DUPLICATE_IDS, DUPLICATE_PAGE, DUPLICATE_WINDOW
 from metronome.model import Events, Parts, Record
 from metronome.store.interface import Store
 
@@ -21,9 +21,15 @@ def recall(
     """Learn the deduplication ids of the window that ends ``now`` (ms): those that the store
     has and those that wait in the journal.  Fails with ``StoreUnavailable``."""
     since = now - DUPLICATE_WINDOW * 1000
-    for received, name in (yield store.recent_ids(since)):
-        stream, _, eid = name.partition("\0")
-        duplicates.learn(stream, eid, received)
+    before, page = None, 0
+    while page < DUPLICATE_IDS // DUPLICATE_PAGE:
+        ids: list[tuple[int, str]] = yield store.recent_ids(since, before)
+        if not ids:
+            break
+        before, page = ids[-1], page + 1
+        for received, name in ids:
+            stream, _, eid = name.partition("\0")
+            duplicates.learn(stream, eid, received, page)
 
     def learn(waiting: list[Record]) -> None:
         for stream, received, eid in _ids(waiting):

@@ -22,7 +22,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 from metronome.errors import ClientError, StoreRejected, StoreUnavailable
-from metronome.limits import STORE_MEMORY, STORE_PATIENCE
+from metronome.limits import COUNT_GROUPS, DUPLICATE_PAGE, STORE_MEMORY, STORE_PATIENCE
 from metronome.model import Batch, Event, EventSelection, Found, Selection
 from metronome.store import duckdb_events, duckdb_read
 from metronome.store.duckdb_expire import Chunk, chunks_due, delete_old, tidy
@@ -159,7 +159,9 @@ class DuckdbStore:
 
         return self._ask(job)
 
-    def count(self, selection: EventSelection, by: tuple[str, ...]) -> Deferred[Counted]:
+    def count(
+        self, selection: EventSelection, by: tuple[str, ...], most: int = COUNT_GROUPS
+    ) -> Deferred[Counted]:
         """See ``Store.count``."""
 
         def job(database: _Open) -> Counted:
@@ -167,17 +169,16 @@ class DuckdbStore:
             stream = database.writer.streams.get(selection.stream)
             if stream is None:
                 return Counted({}, applied)
-            return Counted(duckdb_events.counts(database.connection, stream, selection, by), applied)
+            counts = duckdb_events.counts(database.connection, stream, selection, by, most)
+            return Counted(counts, applied)
 
         return self._ask(job)
 
-    def recent_ids(self, since: int) -> Deferred[list[tuple[int, str]]]:
+    def recent_ids(
+        self, since: int, before: tuple[int, str] | None = None, most: int = DUPLICATE_PAGE
+    ) -> Deferred[list[tuple[int, str]]]:
         """See ``Store.recent_ids``."""
-        sql = (
-            "SELECT received, name || chr(0) || eid FROM eids JOIN streams USING (stream) "
-            "WHERE received >= ? ORDER BY ALL"
-        )
-        return self._ask(lambda database: database.connection.execute(sql, [since]).fetchall())
+        return self._ask(lambda database: duckdb_events.ids(database.connection, since, before, most))
 
     def tallies(self, stream: str) -> Deferred[list[tuple[str, str, str, str, int]]]:
         """See ``Store.tallies``."""

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 import numpy as np
 import orjson
 
-from metronome.fold.events import COUNT_FIELDS, SLOT_MS
+from metronome.fold.events import COUNT_FIELDS, REST, SLOT_MS
 from metronome.glob import compiled, is_plain
 from metronome.model import Event, EventSelection, Labels
 from metronome.store.duckdb_file import Arrays, Connection, texts
@@ -31,6 +31,23 @@ FROM events JOIN gateways USING (gateway)
 WHERE {where}
 ORDER BY time DESC, gateways.name DESC, position DESC
 LIMIT $limit
+"""
+_BOUNDED: Final = """
+SELECT {shown}sum(number)::BIGINT
+FROM (SELECT *, row_number() OVER (ORDER BY number DESC{order}) AS place FROM ({groups}))
+GROUP BY ALL
+"""
+_SHOWN: Final = (
+    "CASE WHEN place <= $most OR {name} = '' THEN {name} ELSE $rest END AS shown_{name}, ",
+    "{name}, ",
+)
+"""A text, and a slot, of a group that may be summed up."""
+_ID: Final = "name || chr(0) || eid"
+_IDS: Final = f"""
+SELECT received, {_ID} AS id FROM eids JOIN streams USING (stream)
+WHERE {{terms}}
+ORDER BY received DESC, id DESC
+LIMIT $most
 """
 _GROUPS: Final = {"slot": f"time // {SLOT_MS}", **{name: name for name in COUNT_FIELDS[1:]}}
 
@@ -62,16 +79,34 @@ def newest(connection: Connection, stream: int, selection: EventSelection) -> li
 
 
 def counts(
-    connection: Connection, stream: int, selection: EventSelection, by: tuple[str, ...]
+    connection: Connection, stream: int, selection: EventSelection, by: tuple[str, ...], most: int
 ) -> dict[tuple[str | int, ...], int]:
-    """How many events there are for each combination of ``by``."""
+    """How many events there are for each combination of ``by``, as ``fold.events.bounded``."""
     where, values = _where(stream, selection)
-    groups = ", ".join(_GROUPS[name] for name in by)
-    sql = f"SELECT {groups}{', ' if by else ''}count(*) FROM events WHERE {where}"
+    groups = "".join(f"{_GROUPS[name]} AS by_{name}, " for name in by)
+    sql = f"SELECT {groups}count(*) AS number FROM events WHERE {where}"
     if by:
-        sql += f" GROUP BY {groups}"
+        sql += " GROUP BY ALL"
+    if set(by) - {"slot"}:
+        order = "".join(f", by_{name}" for name in by)
+        shown = "".join(_SHOWN[name == "slot"].format(name=f"by_{name}") for name in by)
+        sql = _BOUNDED.format(shown=shown, order=order, groups=sql)
+        values = {**values, "most": most, "rest": REST}
     rows = connection.execute(sql, values).fetchall()
     return {row[:-1]: row[-1] for row in rows if row[-1]}
+
+
+def ids(
+    connection: Connection, since: int, before: tuple[int, str] | None, most: int
+) -> list[tuple[int, str]]:
+    """The greatest deduplication ids, greatest first."""
+    # Most are told apart by their time alone; only those of the same time are by their names.
+    values: dict[str, Any] = {"since": since, "most": most}
+    terms = "received >= $since"
+    if before is not None:
+        terms += f" AND (received < $time OR received = $time AND {_ID} < $name)"
+        values.update(time=before[0], name=before[1])
+    return connection.execute(_IDS.format(terms=terms), values).fetchall()
 
 
 def matching(text: str, glob: str, values: dict[str, Any]) -> str:

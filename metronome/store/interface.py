@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from twisted.internet.defer import Deferred
 
 from metronome.fold.events import COUNT_FIELDS, SLOT_MS
+from metronome.limits import COUNT_GROUPS, DUPLICATE_PAGE
 from metronome.model import Batch, Event, EventSelection, Folded, Found, Selection
 
 
@@ -116,13 +117,22 @@ class Store(Protocol):
         """The newest events of a selection, newest first."""
         ...
 
-    def count(self, selection: EventSelection, by: tuple[str, ...]) -> Deferred[Counted]:
-        """How many events there are for each combination of ``by`` (see COUNT_FIELDS)."""
+    def count(
+        self, selection: EventSelection, by: tuple[str, ...], most: int = COUNT_GROUPS
+    ) -> Deferred[Counted]:
+        """How many events there are for each combination of ``by`` (see COUNT_FIELDS).
+
+        The ``most`` largest groups as they are (of equal ones the first in order), the others
+        summed up as ``fold.events.bounded`` says, so that an answer's size is bounded whatever
+        texts the senders chose."""
         ...
 
-    def recent_ids(self, since: int) -> Deferred[list[tuple[int, str]]]:
-        """``(received, eid)`` of events received since then (ms) that carry an eid; the
-        eid is prefixed with its stream and a NUL."""
+    def recent_ids(
+        self, since: int, before: tuple[int, str] | None = None, most: int = DUPLICATE_PAGE
+    ) -> Deferred[list[tuple[int, str]]]:
+        """``(received, eid)`` of events and points received since then (ms) that carry an eid; the
+        eid is prefixed with its stream and a NUL.  The ``most`` greatest, greatest first, of
+        those less than ``before``: the last of an answer asks for the next."""
         ...
 
     def tallies(self, stream: str) -> Deferred[list[tuple[str, str, str, str, int]]]:

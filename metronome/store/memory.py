@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import fields
+from heapq import nlargest
 
 import numpy as np
 from twisted.internet.defer import Deferred, execute, succeed
@@ -18,7 +19,7 @@ from metronome.fold import events as event_folds
 from metronome.fold.columns import take
 from metronome.fold.rollup import compact, fold_parts
 from metronome.fold.select import Source, select
-from metronome.limits import EARLIEST_MS, LATEST_MS
+from metronome.limits import COUNT_GROUPS, DUPLICATE_PAGE, EARLIEST_MS, LATEST_MS
 from metronome.model import (
     Batch,
     Columns,
@@ -143,25 +144,28 @@ class MemoryStore:
         found.sort(key=lambda item: item[0], reverse=True)
         return succeed([event for _, event in found[: selection.limit]])
 
-    def count(self, selection: EventSelection, by: tuple[str, ...]) -> Deferred[Counted]:
+    def count(
+        self, selection: EventSelection, by: tuple[str, ...], most: int = COUNT_GROUPS
+    ) -> Deferred[Counted]:
         """See ``Store.count``."""
         counts = event_folds.count((event for _, event in self._selected(selection)), by)
-        return succeed(Counted(dict(counts), dict(self._applied)))
+        return succeed(Counted(dict(event_folds.bounded(counts, by, most)), dict(self._applied)))
 
     def _selected(self, selection: EventSelection) -> list[tuple[Place, Event]]:
         kept = self._events.get(selection.stream, [])
         return [item for item in kept if event_folds.selected(item[1], selection)]
 
-    def recent_ids(self, since: int) -> Deferred[list[tuple[int, str]]]:
+    def recent_ids(
+        self, since: int, before: tuple[int, str] | None = None, most: int = DUPLICATE_PAGE
+    ) -> Deferred[list[tuple[int, str]]]:
         """See ``Store.recent_ids``."""
-        return succeed(
-            sorted(
-                (received, f"{stream}\0{eid}")
-                for stream, eids in self._eids.items()
-                for received, eid in eids
-                if received >= since
-            )
+        ids = (
+            (received, f"{stream}\0{eid}")
+            for stream, eids in self._eids.items()
+            for received, eid in eids
+            if received >= since
         )
+        return succeed(nlargest(most, (one for one in ids if before is None or one < before)))
 
     def tallies(self, stream: str) -> Deferred[list[tuple[str, str, str, str, int]]]:
         """See ``Store.tallies``."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -10,6 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from metronome.errors import ClientError
+from metronome.fold.events import bounded
 from metronome.gateway import answers
 from metronome.limits import POINTS_PER_ANSWER, SERIES_PER_ANSWER
 from metronome.model import Folded, Found, Kind, Selection, Series
@@ -30,6 +32,16 @@ class FullReader:
 
     def series(self, _: Selection) -> Deferred[list[Found]]:
         return succeed([Found(Series("a", (), Kind.COUNTER), 0, 0)] * (SERIES_PER_ANSWER + 1))
+
+
+class FewGroups:
+    """Has counts by one field each."""
+
+    def __init__(self, counts: dict[str, Counter[tuple[str | int, ...]]]):
+        self.counts = counts
+
+    def count(self, _: object, by: tuple[str, ...]) -> Deferred[Counter[tuple[str | int, ...]]]:
+        return succeed(self.counts.get(by[0], Counter()))
 
 
 class AnswerTests(SynchronousTestCase):
@@ -75,6 +87,16 @@ class AnswerTests(SynchronousTestCase):
         """A counter has no percentile, and says so by having none."""
         self.send(counter("a", 3))
         self.assertEqual(self.points(stat="p95")["groups"][0]["values"], [])
+
+    def test_a_tock_with_more_referers_than_are_counted(self) -> None:
+        """What the store and the reader have summed up is in ``_other``; views without a referer are not."""
+        referers = Counter({(f"site/{number}",): number for number in range(1, 6)})
+        referers[("",)] = 7
+        reader = FewGroups({"slot": Counter({(0,): 22}), "referer": bounded(referers, ("referer",), 3)})
+        wish = answers.TockWish(zone=UTC, limit=2, other=True, fill=False)
+        found = self.successResultOf(answers.tock(cast(Any, reader), "main", "a", (0, DAY), wish))
+        self.assertEqual(found["referers"], {"site/5": 5, "site/4": 4, "_other": 6})
+        self.assertEqual((found["views"], found["downloads"]), ({"1970-01-01": 22}, {}))
 
     def test_an_unknown_stat(self) -> None:
         """Is the reader's mistake."""

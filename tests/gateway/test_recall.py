@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
+from twisted.internet.defer import Deferred
+
 from metronome.gateway.intake import TickVerdict
 from metronome.gateway.recall import recall
-from metronome.limits import DUPLICATE_WINDOW
+from metronome.limits import DUPLICATE_IDS, DUPLICATE_PAGE, DUPLICATE_WINDOW
+from metronome.store.memory import MemoryStore
 from tests.gateway.kit import START, Kit, counter, view
 
 
@@ -46,3 +49,33 @@ def test_what_is_older_than_the_window_is_not() -> None:
     again = recalled(kit)
     fresh = again.intake.ticks("main", [view("a", "one")], [], [], "http")
     assert again.wait(fresh) == TickVerdict([], [])
+
+
+class Paged(MemoryStore):
+    """Gives two ids at a time, and remembers how often it was asked."""
+
+    asked = 0
+
+    def recent_ids(
+        self, since: int, before: tuple[int, str] | None = None, most: int = DUPLICATE_PAGE
+    ) -> Deferred[list[tuple[int, str]]]:
+        self.asked += 1
+        return super().recent_ids(since, before, 2)
+
+
+def test_the_store_is_asked_for_pages_and_not_for_ever() -> None:
+    """Every id of some pages is known; when memory is full the store is asked no more."""
+    kit = Kit(store=Paged())
+    kit.consumer.start()
+    views = [view("a", f"id {number}") for number in range(50)]
+    kit.wait(kit.intake.ticks("main", views[:7], [], [], "http"))
+    kit.settle()
+    again = recalled(kit)
+    verdict = again.wait(again.intake.ticks("main", views[:8], [], [], "http"))
+    assert verdict == TickVerdict(list(range(7)), [])
+    kit.wait(kit.intake.ticks("main", views, [], [], "http"))
+    kit.settle()
+    assert isinstance(kit.store, Paged)
+    kit.store.asked = 0
+    recalled(kit)
+    assert kit.store.asked == DUPLICATE_IDS // DUPLICATE_PAGE

@@ -199,8 +199,23 @@ class WritingContract(StoreCase):
             events(happened(5, eid="old", received=49), happened(5, eid="new", received=60), happened(1)),
             events(happened(5, eid="new", received=70), stream="other"),
         )
-        expected = [(50, "main\0p"), (60, "main\0new"), (70, "other\0new")]
+        expected = [(70, "other\0new"), (60, "main\0new"), (50, "main\0p")]
         assert self.done(self.store.recent_ids(50)) == expected
+
+    def test_deduplication_ids_come_in_pages(self) -> None:
+        """The newest first, so many at a time; none is left out, also where times are equal."""
+        some = [happened(5, eid=eid, received=50) for eid in ("a", "é", "b", "Z")]
+        self.write("g1", events(*some, happened(5, eid="c", received=51)))
+        whole = self.done(self.store.recent_ids(0))
+        names = [name.partition("\0")[2] for _, name in whole]
+        assert names == ["c", "é", "b", "a", "Z"]
+        for most in (1, 2, 3):
+            pages: list[Any] = [self.done(self.store.recent_ids(0, None, most))]
+            while pages[-1]:
+                pages.append(self.done(self.store.recent_ids(0, pages[-1][-1], most)))
+            assert max(map(len, pages)) == most
+            assert [one for page in pages for one in page] == whole
+        assert self.done(self.store.recent_ids(51, whole[0])) == []
 
     def test_many_series_at_once(self) -> None:
         """A record of thousands of series is written and found again."""

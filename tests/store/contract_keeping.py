@@ -102,6 +102,29 @@ class EventsContract(StoreCase):
         assert self.done(self.store.count(EventSelection("none"), ())).counts == {}
         assert self.done(self.store.count(EVENTS._replace(item="none"), ())).counts == {}
 
+    def test_counts_are_bounded(self) -> None:
+        """The largest groups stay; the others are summed up, by slot and by what is empty."""
+        referers = ["", *["big"] * 5, *["b", "a", "c"] * 2, *(f"one {number}" for number in range(50))]
+        happenings = [happened(9_000_000, "view", "x", referer=referer) for referer in referers]
+        self.write("g9", events(*happenings))
+        chosen = EVENTS._replace(item="x")
+
+        def counts(*by: str, most: int) -> Any:
+            return self.done(self.store.count(chosen, by, most)).counts
+
+        assert counts("referer", most=3) == {
+            ("big",): 5,
+            ("a",): 2,
+            ("b",): 2,
+            ("",): 1,
+            ("_other_",): 52,
+        }
+        assert counts("slot", "referer", most=1) == {(10, "big"): 5, (10, ""): 1, (10, "_other_"): 56}
+        assert counts("referer", "format", most=0) == {("", ""): 1, ("_other_", ""): 61}
+        assert counts("slot", most=0) == {(10,): 62}
+        assert counts(most=0) == {(): 62}
+        assert len(counts("referer", most=54)) == len(counts("referer", most=100)) == 55
+
 
 class KeepingContract(StoreCase):
     """The ladder, retention and forgetting."""

@@ -130,6 +130,7 @@ def ask(store: Store, question: tuple[Selection, int, tuple[str, ...] | None]) -
         finish(store.find(selection)),
         finish(store.events(chosen)),
         finish(store.count(chosen, ("slot", "type", "id", "format", "referer"))),
+        finish(store.count(chosen, ("type", "slot", "id"), 1)),
         finish(store.tallies(selection.stream)),
         finish(store.recent_ids(4)),
         {name: store.statistics()[name] for name in ("series", "parts")},
