@@ -27,6 +27,7 @@ import pickle
 import re
 from collections import Counter
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -63,7 +64,8 @@ _DECIMAL: Final = re.compile(r"[0-9eE.+-]{1,512}")
 _NOW: Final = ("N", "n")
 _TUPLES: Final = {tuple, list}
 _NUMBERS: Final = {int, float}
-_BLANK_LEADS: Final = ("\n ", "\n\t")
+_BLANKS: Final = frozenset(" \t")
+_FIRST: Final = itemgetter(0)
 
 
 class _Unpickler(pickle.Unpickler):
@@ -139,23 +141,20 @@ def _plain_lines(content: Sequence[Any]) -> bytes:
     try:
         paths, pairs = zip(*content, strict=True)
         times, values = zip(*pairs, strict=True)
-        if {*map(type, paths)} != {str} or not {*map(type, pairs)} <= _TUPLES:
-            return b""
-        if not {*map(type, times)} | {*map(type, values)} <= _NUMBERS or not all(paths):
+        if not {*map(type, pairs)} <= _TUPLES or not {*map(type, times)} | {*map(type, values)} <= _NUMBERS:
             return b""
         if sum(map(len, paths)) > PICKLE_TEXT_BYTES:
             return b""
+        if "\n" in "".join(paths) or not _BLANKS.isdisjoint(map(_FIRST, paths)):
+            return b""
         time_texts = orjson.dumps(times)[1:-1].decode()
         value_texts = orjson.dumps(values)[1:-1].decode()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, IndexError):
         return b""
     if "null" in time_texts or "null" in value_texts:
         return b""
     columns = zip(paths, value_texts.split(","), time_texts.split(","), strict=True)
-    text = "\n".join(map(" ".join, columns))
-    if text.count("\n") != len(content) - 1 or text[0] in " \t" or any(lead in text for lead in _BLANK_LEADS):
-        return b""
-    return text.encode("utf-8", "surrogatepass") + b"\n"
+    return "\n".join(map(" ".join, columns)).encode("utf-8", "surrogatepass") + b"\n"
 
 
 def _checked_lines(content: Sequence[Any]) -> tuple[bytes, list[Refused]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import struct
 import sys
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -199,6 +200,12 @@ def test_what_the_memo_repeats_is_bounded() -> None:
         assert len(block) <= PICKLE_TEXT_BYTES + 6010
         assert [one.reason for one in refused] == ["too_large"]
         assert refused[0].number + block.count(b"\n") == 3000
+    tracemalloc.start()
+    block, refused = lines_of(pickle.dumps([("x" * 500_000, (1, 2))] * 2000, 4))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * PICKLE_TEXT_BYTES
+    assert sum(one.number for one in refused) + block.count(b"\n") == 2000
     nested: Any = 1
     for _ in range(60):
         nested = [nested, nested]
