@@ -15,6 +15,7 @@ from metronome.fold.cells import (
     cells_of,
     cells_of_folded,
     folded_of,
+    numbered,
     settled,
     targets,
     together,
@@ -121,3 +122,12 @@ def test_a_hundred_thousand_rows_take_no_loop(kind: Kind) -> None:
     assert len(groups) == 1000
     assert len(compacted) == 17_000
     assert taken < 0.5
+
+
+@given(st.lists(st.one_of(st.integers(-5, 40), st.sampled_from([-(1 << 61), 1 << 61])), max_size=30))
+def test_numbering_is_that_of_sorting(values: list[int]) -> None:
+    """Whether values lie close together, and are counted, or far apart."""
+    given_values = np.array(values, np.int64)
+    unique, inverse = np.unique(given_values, return_inverse=True)
+    found, number = numbered(given_values)
+    assert (found.tolist(), number.tolist()) == (unique.tolist(), inverse.tolist())
