@@ -11,7 +11,8 @@ specification.  The rules that the writer obeys:
 - A counter's sample is ``NAME_total``; text 0.0.4 names the family so too, OpenMetrics without
   the suffix.  OpenMetrics ends with ``# EOF``.
 - In OpenMetrics counts are whole, and counts, sums and quantiles of a summary not negative;
-  what breaks that is left out there.
+  what breaks that is left out there.  A histogram with negative buckets has no sum and no count.
+- Buckets add up: each counts what is at or below its limit, the last, ``+Inf``, everything.
 - Two families may not share a sample name, nor one's name be another's sample name.
 """
 
@@ -31,6 +32,7 @@ SUFFIXES: Final[dict[str, tuple[str, ...]]] = {
     "counter": ("", "_total", "_created"),
     "gauge": ("",),
     "summary": ("", "_sum", "_count", "_created"),
+    "histogram": ("", "_bucket", "_sum", "_count", "_created"),
 }
 """Family type to the endings of the names that a family takes for itself."""
 
@@ -48,6 +50,16 @@ class Summary(NamedTuple):
     """The quantile as text, and the value; NaN where there is none."""
     total: float
     observations: float
+
+
+class Histogram(NamedTuple):
+    """The value of a histogram."""
+
+    buckets: tuple[float, ...]
+    """Upper limits, ascending, without the infinite one."""
+    counts: tuple[float, ...]
+    """How many are in each bucket alone, and last how many are above them all."""
+    total: float
 
 
 def metric_name(text: str) -> str:
@@ -98,8 +110,10 @@ def head(name: str, kind: str, meaning: str, open_metrics: bool) -> str:
     return f"# HELP {name} {meaning}\n# TYPE {name} {kind}\n"
 
 
-def lines(name: str, kind: str, labels: str, value: float | Summary, open_metrics: bool) -> str:
+def lines(name: str, kind: str, labels: str, value: float | Summary | Histogram, open_metrics: bool) -> str:
     """The samples of one series; ``labels`` as :func:`labels_text` gives them."""
+    if isinstance(value, Histogram):
+        return "".join(_histogram(name, labels, value, open_metrics))
     if isinstance(value, Summary):
         return "".join(_summary(name, labels, value, open_metrics))
     if kind == "counter":
@@ -134,6 +148,20 @@ def _summary(name: str, labels: str, value: Summary, open_metrics: bool) -> Iter
     if not open_metrics or value.total >= 0:
         yield f"{name}_sum{tail} {number_text(value.total)}\n"
     yield f"{name}_count{tail} {number_text(round(min(value.observations, _LARGEST)))}\n"
+
+
+def _histogram(name: str, labels: str, value: Histogram, open_metrics: bool) -> Iterator[str]:
+    comma, below, count = "," if labels else "", 0.0, "0"
+    for limit, number in zip((*value.buckets, math.inf), value.counts, strict=True):
+        below += number
+        count = number_text(round(min(below, _LARGEST)))
+        # The same text in both formats, or one bucket would be two series to Prometheus.
+        text = "+Inf" if limit == math.inf else repr(float(limit))
+        yield f'{name}_bucket{{{labels}{comma}le="{text}"}} {count}\n'
+    tail = f"{{{labels}}}" if labels else ""
+    if not open_metrics or (value.total >= 0 and value.buckets[0] >= 0):
+        yield f"{name}_sum{tail} {number_text(value.total)}\n"
+        yield f"{name}_count{tail} {count}\n"
 
 
 def _escaped(value: str) -> str:

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from metronome.wire.prometheus_text import (
     OPEN_METRICS_END,
+    Histogram,
     Summary,
     family_name,
     head,
@@ -170,3 +171,28 @@ def test_summaries_read_back(
         assert family.type == "summary"
         assert family.samples[-1].name == base + "_count"
         assert len(family.samples) == 6 or open_metrics
+
+
+def test_histograms() -> None:
+    """Buckets add up, and the last one is the count."""
+    value = Histogram((0.5, 10.0), (2.0, 0.0, 1.5), 30.0)
+    assert lines("h", "histogram", 'a="b"', value, False) == (
+        'h_bucket{a="b",le="0.5"} 2\nh_bucket{a="b",le="10.0"} 2\nh_bucket{a="b",le="+Inf"} 4\n'
+        'h_sum{a="b"} 30\nh_count{a="b"} 4\n'
+    )
+
+
+@given(
+    st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=4, unique=True).map(sorted),
+    st.lists(st.floats(0, 1e9), min_size=5, max_size=5),
+    st.floats(-1e12, 1e12),
+)
+def test_histograms_read_back(buckets: list[float], counts: list[float], total: float) -> None:
+    """Both parsers read what is written, negative buckets and sums too."""
+    value = Histogram(tuple(buckets), tuple(counts[: len(buckets) + 1]), total)
+    for open_metrics, parse in ((False, parse_text), (True, parse_open_metrics)):
+        page = head("h", "histogram", "", open_metrics) + lines("h", "histogram", "", value, open_metrics)
+        (family,) = parse(page + (OPEN_METRICS_END if open_metrics else ""))
+        found = [sample for sample in family.samples if sample.name == "h_bucket"]
+        assert [float(sample.labels["le"]) for sample in found] == [*buckets, math.inf]
+        assert [sample.value for sample in found] == sorted(sample.value for sample in found)
