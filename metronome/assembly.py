@@ -107,6 +107,7 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
     store_consumer = Consumer(journal, STORE_CONSUMER, writer.work, reactor, telemetry, STORE_LINGER)
     reader = Reader(store, journal, lambda: store_consumer.position)
     exposition = Exposition(journal, reactor, telemetry, ttl=config.prometheus.ttl)
+    exposition.use(config.book)
     outputs = tuple(_output(config, address, journal, reactor, telemetry) for address in config.graphite_out)
     crew = Crew(reactor, telemetry, config.workers, config.limits.series, config.flush_interval)
     gateway = Gateway(
@@ -190,7 +191,7 @@ def _retention(default: Retention, own: dict[str, int]) -> Retention:
 def _output(
     config: Config, address: Address, journal: Journal, reactor: IReactor, telemetry: Telemetry
 ) -> GraphiteOut:
-    return graphite_out(
+    output = graphite_out(
         address.transport,
         address.host,
         address.port,
@@ -201,6 +202,8 @@ def _output(
         reactor=reactor,
         telemetry=telemetry,
     )
+    output.use(config.book)
+    return output
 
 
 def expose(gateway: Gateway, began: float) -> None:

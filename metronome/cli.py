@@ -18,12 +18,13 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from metronome import __version__, options, store, values
+from metronome import __version__, cli_rules, options, store, values
 from metronome.config import Config, describe, load, secret_of
 from metronome.errors import ClientError, ConfigError
 from metronome.fold import mapping
 from metronome.kernel.interface import Dialect
 from metronome.limits import TALKERS_TOLD
+from metronome.model import Kind, Series
 from metronome.remote import Remote
 from metronome.wire import explain
 
@@ -150,6 +151,14 @@ def _parse(found: argparse.Namespace) -> int:
     return 0
 
 
+def _test_rules(found: argparse.Namespace) -> int:
+    config = _config(found)
+    series = Series(found.name, cli_rules.labels_of(found.labels), Kind[found.kind.upper()])
+    for told in cli_rules.told(config.book, config.naming, series, found.stream):
+        _print(told)
+    return 0
+
+
 # --- the command line -----------------------------------------------------------------------
 
 
@@ -171,6 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     tail.add_argument("--rejects", action="store_true", help="only what is refused")
     tail.add_argument("--top", action="store_true", help="only who sends most of late, and end")
     _add_parse(commands)
+    _add_rules(commands)
     return parser
 
 
@@ -201,6 +211,18 @@ def _add_parse(commands: Any) -> None:
     parse.add_argument(
         "--content-type", default="application/json", metavar="TYPE", help="of a body of ticks"
     )
+
+
+def _add_rules(commands: Any) -> None:
+    rules = commands.add_parser("rules", help="try rollup rules out", allow_abbrev=False)
+    actions = rules.add_subparsers(title="actions", required=True, metavar="ACTION")
+    text = "tell which rules take a series, and what comes out"
+    test = _with_place(_command(actions, "test", _test_rules, text))
+    test.add_argument("--rules", action="append", metavar="SET", help="default sets, as for run")
+    test.add_argument("name", metavar="NAME")
+    test.add_argument("labels", nargs="*", metavar="LABEL=VALUE")
+    test.add_argument("--kind", choices=[kind.word for kind in Kind], default="counter")
+    test.add_argument("--stream", default="main", metavar="ID")
 
 
 def _command(

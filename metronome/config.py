@@ -16,11 +16,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from metronome import values
 from metronome.addresses import Address
 from metronome.errors import ConfigError
+from metronome.fold import rule_tables
+from metronome.fold.rules import Book, Rule
 from metronome.fold.statsd import Naming
 from metronome.kernel.interface import Dialect
 from metronome.options import KEYS, Key
@@ -30,6 +32,9 @@ from metronome.wire.signed import Secret
 OTHER_VARIABLES: Final = ("METRONOME_PURE", "METRONOME_REQUIRE_LIVE", "METRONOME_REQUIRE_NATIVE")
 """Variables that are no settings: the pure kernel; live tests and the native kernel's tests that
 must not be left out."""
+
+ROLLUP: Final = "rollup"
+"""The tables of the file that are rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,8 @@ class Config:
     workers: int
     flush_interval: float
     graphite_out: tuple[Address, ...]
+    rules: tuple[str, ...]
+    """The default sets behind the rules of the file."""
     mapping: Path | None
     dialect: Dialect
     naming: Naming
@@ -91,6 +98,14 @@ class Config:
     """What was resolved, in the order of the table of settings."""
     warnings: tuple[str, ...]
     """What looks like a mistake but stops nothing."""
+    rollup: tuple[Rule, ...]
+    rollup_text: str
+    """Those rules as they were written."""
+
+    @property
+    def book(self) -> Book:
+        """All that is to be sent to Graphite and shown to Prometheus."""
+        return Book(self.rollup, self.rules)
 
 
 def load(given: Mapping[str, object], environment: Mapping[str, str]) -> Config:
@@ -100,10 +115,27 @@ def load(given: Mapping[str, object], environment: Mapping[str, str]) -> Config:
     only what was really given.
     """
     file = _file_name(given, environment)
-    in_file = _flat(_read(file)) if file is not None else {}
+    document = _read(file) if file is not None else {}
+    in_file = _flat(document)
     settings = tuple(_setting(key, given, environment, in_file, file) for key in KEYS)
     read = {setting.key.name: _value(setting) for setting in settings}
-    return _config(read, settings, tuple(_unknown_variables(environment)))
+    return _config(read, settings, tuple(_unknown_variables(environment)), document.get(ROLLUP, []))
+
+
+def read_book(config: Config) -> Book:
+    """The rules and sets as the file has them now.  ``ConfigError``.
+
+    The file has to be right as a whole; its other settings stay what they are.
+    """
+    if config.config is None:
+        return config.book
+    document = _read(config.config)
+    in_file = _flat(document)
+    rules = rule_tables.read(document.get(ROLLUP, []), config.flush_interval)
+    now = next(setting for setting in config.settings if setting.key.name == "rules")
+    if now.origin == "default" or now.origin.startswith("file "):
+        now = _setting(now.key, {}, {}, in_file, config.config)
+    return Book(rules, cast(tuple[str, ...], _value(now)))
 
 
 def describe(config: Config) -> str:
@@ -117,7 +149,7 @@ def describe(config: Config) -> str:
             lines += ["", f"[{table}]"]
         line = f"{key.name.rpartition('.')[2]} = {_toml(raw, key.many)}"
         lines.append(f"{line:<50}  # {origin}" if key.in_file else f"# {line}  # {origin}")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + config.rollup_text
 
 
 def dialect_of(config: Config, address: Address) -> Dialect:
@@ -199,6 +231,8 @@ def _flat(document: Mapping[str, Any]) -> dict[str, object]:
     flat: dict[str, object] = {}
     tables = {key.name.partition(".")[0] for key in KEYS if not key.option}
     for written, value in document.items():
+        if written == ROLLUP:
+            continue
         name = written.replace("_", "-")
         if isinstance(value, dict) and name in tables:
             flat.update({f"{name}.{key.replace('_', '-')}": item for key, item in value.items()})
@@ -206,7 +240,7 @@ def _flat(document: Mapping[str, Any]) -> dict[str, object]:
             raise ConfigError(f"{written} = {value!r}: it is a table; [{name}] and keys would be right")
         else:
             flat[name] = value
-    known = [key.name for key in KEYS if key.in_file]
+    known = [*(key.name for key in KEYS if key.in_file), ROLLUP]
     for name, value in flat.items():
         if name not in known:
             raise ConfigError(f"{name} = {value!r}: there is no such key{_nearest(name, known)}")
@@ -237,7 +271,12 @@ def _item(key: Key, raw: object, origin: str) -> object:
         raise ConfigError(f"{key.name} = {_toml(raw, False)} ({origin}): {error}") from None
 
 
-def _config(read: dict[str, Any], settings: tuple[Setting, ...], warnings: tuple[str, ...]) -> Config:
+def _config(
+    read: dict[str, Any],
+    settings: tuple[Setting, ...],
+    warnings: tuple[str, ...],
+    rollup: list[dict[str, Any]],
+) -> Config:
     tables: dict[str, dict[str, Any]] = {}
     top: dict[str, Any] = {}
     for key in KEYS:
@@ -253,6 +292,8 @@ def _config(read: dict[str, Any], settings: tuple[Setting, ...], warnings: tuple
         limits=Limits(**tables["limits"]),
         settings=settings,
         warnings=warnings,
+        rollup=rule_tables.read(rollup, top["flush_interval"]),
+        rollup_text="".join(_rollup_text(table) for table in rollup),
     )
 
 
@@ -285,8 +326,16 @@ def _retention(table: dict[str, Any]) -> Retention:
     return Retention(ladder=ladder, events=int(table["events"]))
 
 
+def _rollup_text(table: Mapping[str, object]) -> str:
+    return "\n[[rollup]]\n" + "".join(f"{key} = {_toml(value, False)}\n" for key, value in table.items())
+
+
 def _toml(raw: object, many: bool) -> str:
     """A raw value as TOML writes it."""
+    if isinstance(raw, dict):
+        return (
+            "{ " + ", ".join(f"{json.dumps(key)} = {_toml(item, False)}" for key, item in raw.items()) + " }"
+        )
     if isinstance(raw, (list, tuple)):
         return "[" + ", ".join(_toml(item, False) for item in raw if item != "") + "]"
     if many:

@@ -15,6 +15,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Final, NamedTuple
 
 from metronome import limits, values
+from metronome.fold.rules import SETS
 from metronome.values import Reader
 
 PLACE_PARAMETERS: Final = ("stream", "cert", "key", "mode")
@@ -129,6 +130,14 @@ KEYS: Final[tuple[Key, ...]] = (
         _CARBON,
         "carbon to send to: tcp://host:2003 (plaintext) or pickle://host:2004; repeatable",
         "ADDRESS",
+        many=True,
+    ),
+    Key(
+        "rules",
+        (),
+        values.choice(*SETS),
+        "default rollup rules behind those of the file: statsd, statsd-legacy, prometheus, tags; repeatable",
+        "NAME",
         many=True,
     ),
     Key("mapping", "", values.optional_path, "statsd_exporter mapping rules (YAML)", "FILE"),

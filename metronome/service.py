@@ -27,7 +27,7 @@ from metronome.assembly import (
     make_store,
     make_streams,
 )
-from metronome.config import Config, secret_of
+from metronome.config import Config, read_book, secret_of
 from metronome.data_dir import DataDir
 from metronome.errors import ConfigError
 from metronome.fold import mapping
@@ -90,13 +90,14 @@ class GatewayService(Service):
         return stopped
 
     def reload(self) -> None:
-        """Read the mapping rules again; bad new ones are reported and the old ones stay."""
-        try:
-            self._load_mapping()
-        except ConfigError as error:
-            self.log.error("the old mapping rules stay: {error}", error=error)
-        else:
-            self.log.info("mapping rules were read again")
+        """Read mapping and rollup rules again; bad new ones are reported and the old ones stay."""
+        for what, load in (("mapping", self._load_mapping), ("rollup", self._load_rollup)):
+            try:
+                load()
+            except ConfigError as error:
+                self.log.error("the old {what} rules stay: {error}", what=what, error=error)
+            else:
+                self.log.info("{what} rules were read again", what=what)
 
     @inlineCallbacks
     def _start(self) -> Generator[Deferred[Any], Any, None]:
@@ -210,6 +211,13 @@ class GatewayService(Service):
         self._rules, self._mapper = text, rules.mapper()
         if self._parts is not None:
             self._use_mapping(self._parts)
+
+    def _load_rollup(self) -> None:
+        book = read_book(self._config)
+        if self._parts is not None:
+            self._parts.gateway.exposition.use(book)
+            for output in self._parts.outputs:
+                output.use(book)
 
     def _use_mapping(self, parts: Parts) -> None:
         parts.gateway.intake.use_mapper(self._mapper)

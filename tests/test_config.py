@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from metronome.addresses import Address
-from metronome.config import describe, dialect_of, load
+from metronome.config import describe, dialect_of, load, read_book
 from metronome.errors import ConfigError
+from metronome.fold.rules import Book
 from metronome.fold.statsd import HistogramRule, Naming
 from metronome.store.interface import Retention
 
@@ -142,6 +144,56 @@ def test_the_printed_configuration_gives_the_same(toml) -> None:
     assert second.flush_interval == 5
     assert (second.naming, second.limits) == (first.naming, first.limits)
     assert second.retention == first.retention
+
+
+ROLLUP = """
+rules = ["tags"]
+[[rollup]]
+match = "http.*"
+where = { "http.status" = "5*" }
+by = ["country"]
+every = 20
+graphite = ["web.{country}", "x"]
+tags = true
+[[rollup]]
+match = "debug"
+drop = true
+"""
+
+
+def test_rules_are_read_printed_and_read_again(toml) -> None:
+    """Rules and default sets of the file; SIGHUP takes the new ones, unless an option says more."""
+    file = toml(ROLLUP)
+    first = load({"config": file}, {})
+    assert [rule.match for rule in first.book.rules] == ["http.*", "debug"]
+    assert first.book.sets == ("tags",)
+    assert load({"config": toml(describe(first))}, {}).book == first.book
+    toml('rules = ["statsd"]\n[[rollup]]\nmatch = "new"\nprometheus = "new"\n')
+    again = read_book(first)
+    assert [rule.match for rule in again.rules] == ["new"]
+    assert again.sets == ("statsd",)
+    by_option = load({"config": file, "rules": ["prometheus"]}, {})
+    assert read_book(by_option).sets == ("prometheus",)
+    assert read_book(load({}, {})) == Book()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[[rollup]]\nmatch = "a"', "rollup 1: it has no output"),
+        ('[rollup]\nmatch = "a"', "rollup is no list of tables"),
+        ('[[rolup]]\nmatch = "a"', "rollup would be right"),
+        ('[[rollup]]\nmatch = "a"\nevery = 25\ngraphite = "x"', "30 would be right"),
+        ('rules = ["statd"]', "rules = "),
+    ],
+)
+def test_bad_rules_are_named_and_never_read_again(toml, text: str, says: str) -> None:
+    """At the start and at SIGHUP the same; the file has to be right as a whole."""
+    running = load({"config": toml(ROLLUP)}, {})
+    file = toml(text)
+    for read in (lambda: load({"config": file}, {}), lambda: read_book(running)):
+        with pytest.raises(ConfigError, match=re.escape(says)):
+            read()
 
 
 def test_statsd_names_are_set_by_statsd_keys(toml) -> None:

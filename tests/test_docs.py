@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from metronome import config, errors, limits
+from metronome.fold import rule_tables
 from metronome.gateway.telemetry import CATALOGUE
 from metronome.options import KEYS, RECEIVER_PARAMETERS
 from metronome.web.router import found
@@ -45,8 +46,9 @@ def test_every_table_stands_somewhere() -> None:
         [f"`{name}`" for name in CATALOGUE],
         [f"`{name}`" for name in vars(limits) if name.isupper()],
         [f"{parameter}=" for parameter in RECEIVER_PARAMETERS],
+        [f"| `{key}` |" for key in rule_tables.KEYS],
     ],
-    ids=["options", "keys", "reasons", "metrics", "limits", "parameters"],
+    ids=["options", "keys", "reasons", "metrics", "limits", "parameters", "rules"],
 )
 def test_everything_has_its_place(names: list[str]) -> None:
     """Every option, key, reason, self-metric, limit and parameter is named."""

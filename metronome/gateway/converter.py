@@ -1,9 +1,10 @@
 """The converter: republishes what the journal holds, under other names.
 
-Its first form sends one stream to carbon under the names that statsd gives, as statsd's
-Graphite output does.  For each destination there is a consumer of the journal with its own
-cursor, ``graphite:HOST:PORT``; a carbon that is away holds up nobody, and nothing is lost
-while the journal keeps it.  What is sent:
+For each destination there is a consumer of the journal with its own cursor,
+``graphite:HOST:PORT``; a carbon that is away holds up nobody, and nothing is lost while the
+journal keeps it.  What is sent is what rules say (``rollup_lines.py``); behind them stand the
+default sets, which send each series of one stream as statsd's Graphite output does, under
+its names, its old ones or none but the series' own with tags:
 
 - A ``Flushed`` record ends a period.  All parts of the period are united, one series each,
   and sent with the end of the period as their time: that is when statsd would have sent them.
@@ -17,11 +18,15 @@ while the journal keeps it.  What is sent:
 
 A flush whose mark has not been seen yet is in memory only.  So the cursor is kept behind
 the last flush that carbon has (as far as Graphite can tell, see ``carbon.py``): a gateway
-that is killed folds the rest once more, and sends the same values again.
+that is killed folds the rest once more, and sends the same values again.  With rules it is
+kept at the mark of the flush behind which everything is that a late part might still amend;
+unless the journal is half full: then it follows, and a restart leaves periods out that it
+does not know the whole of.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -37,11 +42,14 @@ from twisted.python.failure import Failure
 
 from metronome.errors import DestinationUnavailable
 from metronome.fold.columns import keys_of, take
+from metronome.fold.known import Known
+from metronome.fold.rules import Book, naming_of
 from metronome.fold.statsd import Namer, Naming
 from metronome.fold.united import united
 from metronome.gateway.carbon import Carbon, Chunk
 from metronome.gateway.consumer import Consumer
 from metronome.gateway.gathering import Gathering
+from metronome.gateway.rollup_lines import RuleLines
 from metronome.gateway.telemetry import Telemetry
 from metronome.journal.interface import Journal
 from metronome.limits import (
@@ -49,6 +57,7 @@ from metronome.limits import (
     IDLE_SECONDS,
     IDLE_SERIES,
     PATHS_KEPT,
+    ROLLUP_SERIES,
     ROWS_PER_RECORD,
 )
 from metronome.model import Batch, Columns, Flushed, Kind, Parts, Record, parse_key
@@ -75,15 +84,25 @@ class Lines:
     def __init__(
         self,
         stream: str,
-        namer: Namer,
+        naming: Naming,
         encode: Encode,
+        rules: RuleLines,
         *,
         repeat_idle: bool = True,
         idle_series: int = IDLE_SERIES,
         skipped: Callable[[str], None] = lambda reason: None,
+        let_go: Callable[[], bool] = lambda: False,
     ):
+        """``let_go`` says whether the journal is too full to keep what rules may need once more."""
         self._stream = stream
-        self._namer = namer
+        self._naming = naming
+        self._namers: dict[str, Namer] = {}
+        self._rules = rules
+        self._let_go = let_go
+        self._dropping: Book | None = None
+        self._sieve = Known(ROLLUP_SERIES)
+        self._start = -1
+        self._marks: deque[tuple[int, int]] = deque()
         self._encode = encode
         self._repeat_idle = repeat_idle
         self._idle_series = idle_series
@@ -92,6 +111,23 @@ class Lines:
         self._gathered = Gathering()
         self._idle: dict[bytes, _Idle] = {}
         self._path = lru_cache(maxsize=PATHS_KEPT)(_own_path)
+        self.use(Book())
+
+    def use(self, book: Book) -> None:
+        """Send what these rules and sets say; those that stay keep what they know."""
+        self._namers = {
+            name: self._namers.get(name) or Namer(naming_of(name, self._naming))
+            for name in book.graphite_sets
+        }
+        self._dropping = book if any(rule.drop for rule in book.of(self._stream)) else None
+        self._sieve.forget()
+        self._rules.use(book)
+
+    def begin(self, position: int) -> None:
+        """The first record will be that at a position of the journal."""
+        self._start = position
+        if not position:
+            self._rules.begin(0)
 
     def chunks(self, batch: Batch) -> Iterator[Chunk]:
         """The chunks of a batch; empty ones only let the reactor breathe."""
@@ -102,15 +138,38 @@ class Lines:
 
     def _record(self, record: Record, end: int) -> Iterator[Chunk]:
         content = record.content
-        if isinstance(content, Parts) and content.stream == self._stream:
-            points = self._take(content.columns)
+        if isinstance(content, Parts):
+            self._rules.keep(content)
+            points = self._take(content.columns) if content.stream == self._stream else []
             self._done = record.position
             yield from self._chunks(iter(points))
             yield Chunk(b"", 0, 0)
-        elif isinstance(content, Flushed) and content.stream == self._stream:
-            yield from self._flush(content)
+        elif isinstance(content, Flushed):
+            ours = content.stream == self._stream
+            flush_end = content.time + round(content.period * 1000)
+            if ours and record.position == self._start > 0 and self._rules.needed is not None:
+                # Where the cursor was put by the run before: it only says from when on all is seen.
+                self._rules.begin(flush_end)
+            else:
+                if ours and self._namers:
+                    yield from self._flush(content)
+                for lines in self._rules.end(content, self._stream):
+                    yield from self._chunks(lines)
+                    yield Chunk(b"", 0, 0)
             self._done = record.position
-            yield Chunk(b"", 0, end)
+            if ours:
+                yield Chunk(b"", 0, self._safe(flush_end, record.position, end))
+
+    def _safe(self, flush_end: int, position: int, end: int) -> int:
+        """Where the next run may begin, now that a flush has ended: behind it; for rules at the
+        mark from which on it sees all that they might give out again."""
+        needed = self._rules.needed
+        if needed is None:
+            return end
+        self._marks.append((flush_end, position))
+        while len(self._marks) > 1 and (self._marks[1][0] <= needed or self._let_go()):
+            self._marks.popleft()
+        return self._marks[0][1] if self._marks[0][0] <= needed or self._let_go() else 0
 
     def _chunks(self, points: Iterator[Line]) -> Iterator[Chunk]:
         while some := list(islice(points, CARBON_CHUNK_LINES)):
@@ -120,6 +179,10 @@ class Lines:
 
     def _take(self, columns: Columns) -> list[Line]:
         """Keep the parts for their flush; the points that go at once."""
+        if not self._namers:
+            return []
+        if self._dropping is not None:
+            columns = take(columns, np.flatnonzero(self._sieve.find(columns, self._stays)))
         instants = (columns.kinds == Kind.GAUGE) & (columns.periods == 0)
         if instants.any():
             self._gathered.keep(take(columns, np.flatnonzero(~instants)))
@@ -127,6 +190,9 @@ class Lines:
             return list(self._own_points(columns))
         self._gathered.keep(columns)
         return []
+
+    def _stays(self, key: bytes) -> int:
+        return int(self._dropping is None or self._dropping.taking(parse_key(key), self._stream)[1])
 
     def _own_points(self, columns: Columns) -> Iterator[Line]:
         keys = keys_of(columns, np.arange(len(columns)))
@@ -149,8 +215,8 @@ class Lines:
             yield Chunk(b"", 0, 0)
         quiet = self._forget(stamp)
         yield from self._chunks(self._quiet(quiet, stamp // 1000))
-        name, number = self._namer.number_of_series(heard + len(quiet))
-        yield from self._chunks(iter([Line(name, number, stamp // 1000)]))
+        numbers = [namer.number_of_series(heard + len(quiet)) for namer in self._namers.values()]
+        yield from self._chunks(Line(path, number, stamp // 1000) for path, number in dict(numbers).items())
         self._gathered.clear()
 
     def _united(self, columns: Columns, flushed: Flushed, period_ms: int) -> Columns:
@@ -168,8 +234,9 @@ class Lines:
         edges = [0, *bounds.tolist(), len(columns)]
         for begin, end in pairwise(edges):
             seconds = int(columns.times[begin]) // 1000
-            lines = self._namer.lines(columns.cut(begin, end))
-            yield from self._chunks(Line(path, value, seconds) for path, value in lines)
+            for namer in self._namers.values():
+                lines = namer.lines(columns.cut(begin, end))
+                yield from self._chunks(Line(path, value, seconds) for path, value in lines)
 
     def _hear(self, columns: Columns, stamp: int) -> int:
         """Remember the series of this flush, the last heard of last; how many they are."""
@@ -200,8 +267,9 @@ class Lines:
             idle = self._idle.get(key)
             if idle is None:
                 continue  # forgotten between two chunks
-            for path, value in self._namer.idle(key, idle.value):
-                yield Line(path, value, seconds)
+            for namer in self._namers.values():
+                for path, value in namer.idle(key, idle.value):
+                    yield Line(path, value, seconds)
 
     # --- what the admin console asks ------------------------------------------------------
 
@@ -245,8 +313,13 @@ class GraphiteOut:
     def start(self) -> None:
         """Connect, and go on at the cursor."""
         self._safe = self._journal.cursor(self.consumer.name)
+        self._lines.begin(self._safe)
         self._carbon.start()
         self.consumer.start()
+
+    def use(self, book: Book) -> None:
+        """As :meth:`Lines.use`."""
+        self._lines.use(book)
 
     def stop(self) -> Deferred[Any]:
         """Give up the batch in hand and close; fires when the last of it has left."""
@@ -298,6 +371,14 @@ def graphite_out(
     def skipped(reason: str) -> None:
         telemetry.count("metronome_graphite_skipped_total", destination=name, reason=reason)
 
-    lines = Lines(stream, Namer(naming), ENCODINGS[transport], repeat_idle=repeat_idle, skipped=skipped)
+    lines = Lines(
+        stream,
+        naming,
+        ENCODINGS[transport],
+        RuleLines(f"graphite:{name}", telemetry),
+        repeat_idle=repeat_idle,
+        skipped=skipped,
+        let_go=lambda: journal.size > journal.budget // 2,
+    )
     endpoint = HostnameEndpoint(reactor, host, port)
     return GraphiteOut(name, endpoint, lines, journal, reactor, telemetry)

@@ -45,3 +45,15 @@ class Gathering:
             columns = join([take(piece, np.flatnonzero(piece.ids % number == share)) for piece in pieces])
             if len(columns):
                 yield columns
+
+    def pieces(self, rows: int) -> Iterator[Columns]:
+        """Everything kept, in pieces of at most so many rows; what is given back is kept no longer."""
+        if self._small:
+            self._pieces.append(join(self._small))
+            self._small = []
+        while self._pieces:
+            piece = self._pieces.pop(0)
+            if len(piece) > rows:
+                self._pieces.insert(0, piece.cut(rows, len(piece)))
+                piece = piece.cut(0, rows)
+            yield piece

@@ -90,6 +90,12 @@ CATALOGUE: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
         ("destination", "reason"),
         "values that cannot be sent to carbon",
     ),
+    "metronome_rollup_groups": ("gauge", ("output",), "groups that the rollup rules of an output keep"),
+    "metronome_rollup_left_out_total": (
+        "counter",
+        ("output", "reason"),
+        "left out of rollups: rows late or early, new series over_limit, groups with a clash of names",
+    ),
     "metronome_metrics_clashes_total": (
         "counter",
         (),

@@ -38,7 +38,7 @@ def safe_path(name: str) -> str:
 
 def tag_text(labels: Labels) -> str:
     """Labels as ``;name=value…``; an empty value is sent as ``_``."""
-    return "".join(f";{_UNSAFE_TAG_NAME.sub('_', name)}={_safe_value(value)}" for name, value in labels)
+    return "".join(f";{_UNSAFE_TAG_NAME.sub('_', name)}={safe_value(value)}" for name, value in labels)
 
 
 def number_text(value: float) -> str:
@@ -53,6 +53,7 @@ def encode(points: Iterable[Line]) -> bytes:
     return "".join([f"{path} {number_text(value)} {time}\n" for path, value, time in points]).encode()
 
 
-def _safe_value(value: str) -> str:
+def safe_value(value: str) -> str:
+    """A label's value as that of a tag, which is not empty."""
     text = _UNSAFE_TAG_VALUE.sub("_", value) or "_"
     return "_" + text[1:] if text.startswith("~") else text

@@ -9,8 +9,11 @@ import struct
 from twisted.internet.protocol import connectionDone
 from twisted.internet.testing import MemoryReactorClock
 
-from metronome.fold.statsd import Namer, Naming
+from metronome.fold.rules import Book
+from metronome.fold.statsd import Naming
 from metronome.gateway.converter import ENCODINGS, GraphiteOut, Lines, graphite_out
+from metronome.gateway.rollup_lines import RuleLines
+from metronome.gateway.telemetry import Telemetry
 from metronome.kernel import hash64
 from metronome.kernel.interface import Dialect
 from metronome.limits import CARBON_CONFIRM, CURSOR_SECONDS, IDLE_SECONDS, RETRY_MOST
@@ -20,24 +23,27 @@ from tests.gateway.carbon_kit import Endpoint, Line
 from tests.gateway.kit import PERIOD, START, START_MS, Kit, counter
 
 NAME = "carbon:2003"
+EVERYTHING = Book()
 STAMP = int(START + PERIOD)
 
 
 class World:
     """A gateway's core with one destination."""
 
-    def __init__(self, kit: Kit | None = None, **options: object):
+    def __init__(self, kit: Kit | None = None, book: Book = EVERYTHING, **options: object):
         self.kit = kit or Kit()
         self.endpoint = Endpoint()
         self.skipped: list[str] = []
+        kit = self.kit
         lines = Lines(
             "main",
-            Namer(Naming(thresholds=(), calculated=("count", "sum"))),
+            Naming(thresholds=(), calculated=("count", "sum")),
             ENCODINGS["tcp"],
+            RuleLines(f"graphite:{NAME}", kit.telemetry),
             skipped=self.skipped.append,
             **options,
         )
-        kit = self.kit
+        lines.use(book)
         self.out = GraphiteOut(NAME, self.endpoint, lines, kit.journal, kit.clock, kit.telemetry)
         self.inlet = kit.intake.inlet("statsd", "main", Dialect())
         kit.flusher.start()
@@ -272,7 +278,8 @@ def row(name: str, kind: Kind, n: float, period: float = PERIOD, time: int = STA
 
 def lines(encode: str = "tcp", skipped: list[str] | None = None, idle_series: int = 100) -> Lines:
     told = [] if skipped is None else skipped
-    return Lines("main", Namer(Naming()), ENCODINGS[encode], idle_series=idle_series, skipped=told.append)
+    rules = RuleLines("graphite:x", Telemetry())
+    return Lines("main", Naming(), ENCODINGS[encode], rules, idle_series=idle_series, skipped=told.append)
 
 
 def text(chunks: list) -> str:

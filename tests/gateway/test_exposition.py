@@ -20,6 +20,7 @@ from metronome.model import Kind, Series, canonical_labels, series_key
 from metronome.wire import prometheus_text as text
 from metronome.wire.records import Row
 from tests.gateway.kit import PERIOD, START_MS, Kit, counter
+from tests.gateway.rule_kit import book
 
 OPEN_METRICS = "application/openmetrics-text"
 TTL = 300.0
@@ -268,3 +269,114 @@ def test_nothing_breaks_the_page(sent: list[tuple[str, tuple]]) -> None:
             for sample in family.samples
         ]
         assert len(seen) == len(set(seen))
+
+
+RULES = """
+[[rollup]]
+match = "http.*"
+by = ["status"]
+prometheus = "http_requests"
+[[rollup]]
+match = "wait.*"
+by = ["host"]
+prometheus = "{name}"
+stats = ["p50"]
+[[rollup]]
+match = "slow"
+by = ["host"]
+prometheus = "slow"
+buckets = [10, 100]
+[[rollup]]
+match = "load"
+prometheus = "load"
+over = "mean"
+every = 20
+"""
+
+
+def with_rules(toml: str = RULES, *sets: str) -> World:
+    world = World()
+    world.exposition.use(book(toml, *sets))
+    return world
+
+
+def test_rules_make_families() -> None:
+    """Labels that are kept are labels, all others are folded away; timers are summaries or, with
+    buckets, histograms."""
+    world = with_rules()
+    world.send(
+        "http.a:1|c|#status:200,host:x\nhttp.b:2|c|#status:200,host:y\nhttp.a:4|c\nother:1|c\n"
+        "wait.db:10|ms|#host:x\nslow:5|ms|#host:x\nslow:10|ms|#host:x\nslow:11:1000|ms|#host:x"
+    )
+    world.send("http.a:1|c|#status:200,host:z\nwait.db:30|ms|#host:x,pid:3\nslow:50|ms|@0.5|#host:x")
+    for accept in ("", OPEN_METRICS):
+        assert world.samples(accept) == {
+            "http_requests_total{'status': '200'}": 4,
+            "http_requests_total{'status': ''}": 4,
+            "wait_db{'host': 'x', 'quantile': '0.5'}": pytest.approx(30, 0.01),
+            "wait_db_sum{'host': 'x'}": 40,
+            "wait_db_count{'host': 'x'}": 2,
+            "slow_bucket{'host': 'x', 'le': '10.0'}": 2,
+            "slow_bucket{'host': 'x', 'le': '100.0'}": 5,
+            "slow_bucket{'host': 'x', 'le': '+Inf'}": 6,
+            "slow_sum{'host': 'x'}": 1126,
+            "slow_count{'host': 'x'}": 6,
+        }
+    assert "# HELP http_requests_total http.* by status (counter)\n" in world.page()
+
+
+def test_gauges_are_those_of_the_rules_period() -> None:
+    """The latest of each series in the period, as the rule has them become one."""
+    world = with_rules()
+    world.kit.flusher.start()
+    shown = []
+    for lines in (
+        "load:1|g|#host:a\nload:3|g|#host:b",
+        "load:5|g|#host:a",
+        "load:7|g|#host:a",
+        "load:9|g|#host:b",
+    ):
+        world.inlet.statsd(lines.encode())
+        world.kit.clock.advance(PERIOD - world.kit.clock.seconds() % PERIOD)
+        world.kit.settle()
+        shown.append(world.samples()["load"])
+    assert shown == [2, 5, 5, 8]
+
+
+def test_every_series_beside_rules() -> None:
+    """The set ``prometheus`` shows them too, but what a rule drops."""
+    world = with_rules(RULES + '[[rollup]]\nmatch = "debug.*"\ndrop = true\n', "prometheus")
+    world.send("http.a:1|c|#status:200\ndebug.x:1|c\nother:1|c")
+    assert world.samples() == {
+        "http_requests_total{'status': '200'}": 1,
+        "http_a_total{'status': '200'}": 1,
+        "other_total": 1,
+    }
+
+
+def test_late_parts_count_and_nothing_goes_down() -> None:
+    """A part of a former period adds to the counter; a negative count is left out."""
+    world = with_rules()
+    world.send("http.a:3|c")
+    world.kit.clock.advance(100)
+    world.kit.intake.ticks("main", [], [counter("http.a", 4.0, time=START_MS)], [], "tick")
+    world.send("")
+    assert world.samples() == {"http_requests_total{'status': ''}": 7}
+    world.send("http.a:-2|c")
+    assert world.samples() == {"http_requests_total{'status': ''}": 7}
+    assert world.kit.telemetry.value("metronome_metrics_negative_total") == 1
+
+
+def test_rules_read_again() -> None:
+    """Those that stay count on; what is gone leaves the page at once."""
+    world = with_rules()
+    world.send("http.a:3|c\nwait.x:1|ms")
+    world.exposition.use(book(RULES.replace("wait.*", "nothing")))
+    assert world.samples() == {"http_requests_total{'status': ''}": 3}
+    world.send("http.a:1|c\nwait.x:1|ms")
+    assert world.samples() == {"http_requests_total{'status': ''}": 4}
+    world.exposition.use(book(""))
+    world.send("http.a:1|c")
+    assert world.samples() == {"http_a_total": 1}
+    world.exposition.use(book(RULES))
+    assert world.samples() == {}

@@ -32,3 +32,16 @@ def test_shares_keep_series_together() -> None:
     assert sum(map(len, owners)) == len(set().union(*owners)) == 100
     gathering.clear()
     assert list(gathering.shares(50)) == []
+
+
+def test_pieces_are_given_back_once() -> None:
+    """Everything in pieces of a size, and what was taken is gone, whether or not all was."""
+    gathering = Gathering()
+    gathering.keep(parts(*(f"s{number}" for number in range(100))))
+    gathering.keep(parts("t1", "t2"))
+    pieces = gathering.pieces(30)
+    assert len(next(pieces)) == 30
+    pieces.close()
+    rest = [piece.key(row) for piece in gathering.pieces(30) for row in range(len(piece))]
+    assert sorted(rest) == sorted([*(b"cs%d" % number for number in range(30, 100)), b"ct1", b"ct2"])
+    assert len(gathering) == 0
