@@ -101,7 +101,7 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
         telemetry,
         duplicates,
         reactor,
-        lambda: Table(series_limit=config.limits.series),
+        lambda: _table(config),
     )
     writer = Writer(store, ledger, DeadLetterFile(config.data_dir), journal.synced_end)
     store_consumer = Consumer(journal, STORE_CONSUMER, writer.work, reactor, telemetry, STORE_LINGER)
@@ -150,6 +150,15 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
         duplicates=duplicates,
         outputs=outputs,
         crew=crew,
+    )
+
+
+def _table(config: Config) -> Table:
+    return Table(
+        series_limit=config.limits.series,
+        prefix_limit=config.limits.series_per_prefix,
+        period=config.flush_interval,
+        late=config.limits.sample_past,
     )
 
 

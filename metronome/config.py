@@ -52,6 +52,8 @@ class Limits:
     journal: int
     store_memory: int
     series: int
+    series_per_prefix: int
+    sample_past: float
     idle_flushes: int
     connections: int
     idle: float

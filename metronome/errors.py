@@ -21,7 +21,7 @@ REJECT_REASONS: Final[dict[str, str]] = {
     "not_finite": "the value is NaN or infinite, or too large for a double",
     "bad_type": "the type is none of those the protocol knows",
     "bad_rate": "the sample rate is not a number in (0, 1]",
-    "bad_time": "the timestamp is not a number in the range that is kept",
+    "bad_time": "the timestamp is not a number in the range that is kept, or too far from now",
     "bad_label": "a label name or value breaks the model's rules",
     "too_many_labels": "more labels than a series may have",
     "mixed_tag_styles": "one line uses two styles of tags",
@@ -37,7 +37,7 @@ REJECT_REASONS: Final[dict[str, str]] = {
     "bad_event": "the DogStatsD event or service check is malformed",
     "disabled": "the line uses something that is switched off for this receiver",
     "mapping_drop": "a mapping rule says that this name is not wanted",
-    "too_many_series": "the stream has as many series as it may; the sample has no series",
+    "too_many_series": "the stream has as many series as it may; the point has no series",
     "forgotten": "the series was deleted on the admin console before its samples were flushed",
     # ticks
     "malformed": "the body or item cannot be read as JSON or form data",

@@ -74,7 +74,15 @@ SKETCH_OFFSET: Final = 2000
 REGISTERS_POWER: Final = 12
 """2^12 HyperLogLog registers: standard error 1.04 / 64 = 1.6 %, below the promised 2 %."""
 SERIES_PER_STREAM: Final = 1_000_000
-"""Live series of a stream in one gateway; beyond that samples are rejected and counted."""
+"""Live series of a stream in one gateway; what comes for further ones shares a series."""
+SERIES_PER_PREFIX: Final = 0
+"""The same for series whose names begin with the same two elements; 0: no limit of their own."""
+SAMPLE_PAST: Final = 3600
+"""How far back a sample's own time may be; statsd clients that buffer give up before."""
+SAMPLE_FUTURE: Final = 300
+"""And how far ahead: clocks differ."""
+LATE_PARTS: Final = 1 << 18
+"""Series and past periods with such samples at once: 30 MB, written each second."""
 PATHS_KEPT: Final = 100_000
 """Graphite paths remembered so that they are not written anew at every flush: about 40 MB."""
 POINTS_KEPT: Final = 1 << 20

@@ -202,7 +202,19 @@ KEYS: Final[tuple[Key, ...]] = (
         "limits.series",
         limits.SERIES_PER_STREAM,
         values.whole(1, 100_000_000),
-        "live series of a stream; samples of further ones are rejected",
+        "live series of a stream; samples of further ones share a series labelled _other_",
+    ),
+    Key(
+        "limits.series-per-prefix",
+        limits.SERIES_PER_PREFIX,
+        values.whole(0, 100_000_000),
+        "the same for names that begin with the same two elements; 0: no limit of their own",
+    ),
+    Key(
+        "limits.sample-past",
+        "1h",
+        values.span(0),
+        "how far back the time that a statsd sample brings (|T) may be",
     ),
     Key(
         "limits.idle-flushes",

@@ -13,7 +13,7 @@ its names, its old ones or none but the series' own with tags:
   What is idle is known in memory only, as in statsd: a restarted gateway repeats nothing
   that it has not seen since.  After ``IDLE_SECONDS`` a series is forgotten.
 - A part that is a period or more too late, or too early, is sent with its own time.
-- Gauges without a period are points that came with their own time (Graphite, ``|T``).  They
+- Gauges without a period are points that came with their own time (Graphite).  They
   are sent at once, under their own path.
 
 A flush whose mark has not been seen yet is in memory only.  So the cursor is kept behind

@@ -99,6 +99,8 @@ class Flusher:
         """Begin the first period at the last aligned instant."""
         now = self._clock.seconds()
         self._begun = now - now % self._period
+        for table in self._intake.tables.values():
+            table.begin(self.open_period)
         self._calls = [
             self._clock.callLater(self._begun + self._period - now, self._on_instant),
             self._clock.callLater(POINTS_INTERVAL, self._on_points),

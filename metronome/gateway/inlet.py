@@ -221,6 +221,7 @@ class Inlet:
         """Keep the books of what a table has counted; whether it refused anything."""
         self._count("metronome_lines_total", fresh.get("lines", 0))
         self._count("metronome_datagrams_total", fresh.get("datagrams", 0))
+        self._count("metronome_overflowed_total", fresh.get("overflowed", 0))
         dropped = fresh.get("kernel_drops", 0)
         if dropped > 0:
             self.kernel_dropped(dropped)

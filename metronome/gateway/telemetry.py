@@ -27,6 +27,11 @@ CATALOGUE: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
     "metronome_series": ("gauge", ("stream",), "series known to the folding table"),
     "metronome_lines_total": ("counter", ("source",), "lines and datagrams' lines read"),
     "metronome_datagrams_total": ("counter", ("source",), "datagrams read"),
+    "metronome_overflowed_total": (
+        "counter",
+        ("source",),
+        "samples for series beyond a limit, folded into one labelled `_other_`",
+    ),
     "metronome_datagrams_dropped_total": (
         "counter",
         ("source", "reason"),

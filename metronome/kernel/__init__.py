@@ -3,8 +3,9 @@
 The native twin is used where it was built; ``METRONOME_PURE=1`` forces the pure one.
 ``TWIN`` says which runs.  This file is the only one that knows.
 
-- ``Table(series_limit=..., timer_samples=..., set_members=..., relative_gauges=...)``: see
-  ``interface.Table``; with relative gauges, what it gives out is meant for another's ``merge``.
+- ``Table(series_limit=..., timer_samples=..., set_members=..., relative_gauges=..., prefix_limit=...,
+  period=..., late=...)``: see ``interface.Table``.  With relative gauges, what it gives out is meant for
+  another's ``merge``; ``prefix_limit`` is in ``guard.py``, ``period`` and ``late`` (seconds) in ``late.py``.
 - ``hash64(data) -> int``: FNV-1a over the bytes, finished with murmur3's 64-bit mixer.
 - ``parse_statsd(block, dialect) -> (samples, rejects)``, ``parse_graphite(block, dialect)``
   the same: the parser without the table, for ``metronome parse`` and the conformance tests.

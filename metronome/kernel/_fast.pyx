@@ -50,6 +50,8 @@ BOUNDS = {
     "POINTS_KEPT": POINTS_KEPT,
     "BACKLOG_BYTES": BACKLOG_BYTES,
     "SENDERS_KEPT": SENDERS_KEPT,
+    "LATE_PARTS": LATE_PARTS,
+    "SAMPLE_FUTURE": SAMPLE_FUTURE,
     "EVENTS_WAITING": EVENTS_WAITING,
     "EVENT_BYTES_WAITING": EVENT_BYTES_WAITING,
     "DATAGRAM_BYTES": DATAGRAM_BYTES,
@@ -103,6 +105,8 @@ cdef dict _told(const tally *t):
     }
     if t.shed:
         totals["shed:queue_full"] = t.shed
+    if t.overflowed:
+        totals["overflowed"] = t.overflowed
     if t.forgotten:
         totals["filtered:forgotten"] = t.forgotten
     for reason in range(WHY_OK + 1, WHY_MEMORY):
@@ -145,11 +149,18 @@ cdef class Table:
         timer_samples=limits.TIMER_SAMPLES,
         set_members=limits.SET_MEMBERS,
         relative_gauges=False,
+        prefix_limit=0,
+        double period=10.0,
+        double late=limits.SAMPLE_PAST,
     ):
         self._table = mt_table_new(series_limit, timer_samples, set_members, LN_GAMMA)
         if self._table is NULL:
             raise MemoryError
         self._table.relative = bool(relative_gauges)
+        self._table.prefix_limit = prefix_limit
+        self._table.period_ms = max(round(period * 1000), 1)
+        self._table.late_ms = round(late * 1000)
+        self._table.early_ms = SAMPLE_FUTURE * 1000
 
     def __dealloc__(self):
         mt_table_free(self._table)
@@ -189,7 +200,14 @@ cdef class Table:
             raise MemoryError
         return 0
 
+    cdef uint64_t _held(self) noexcept:
+        return self._table.folded + self._table.point_count + self._table.late_samples
+
     # --- in -------------------------------------------------------------------------------
+
+    def begin(self, int64_t start_ms):
+        """Say when the period that is open began."""
+        self._table.open_ms = start_ms
 
     def lane(self):
         """Open a way in with its own books; its number."""
@@ -237,9 +255,9 @@ cdef class Table:
             raise ValueError(f"not a series key: {key[:80]!r}")
         self._lock_lane(lane)
         cdef uint32_t index = mt_intern(self._table, data, n)
-        if index == <uint32_t>0xFFFFFFFF:
+        if NO_PLACE(index) and not self._table.failed:
             mt_reject(self._table, WHY_TOO_MANY_SERIES, data, n)
-        elif not self._table.failed:
+        elif not NO_PLACE(index):
             kept = mt_keep_point(self._table, index, time_ms, value, 1.0)
             self._table.lane.tally.samples += kept
         self._unlock()
@@ -338,14 +356,14 @@ cdef class Table:
     def waiting(self):
         """Samples folded and points kept since they were last taken out."""
         self._lock()
-        cdef uint64_t waiting = self._table.folded + self._table.point_count
+        cdef uint64_t waiting = self._held()
         mt_unlock(self._table)
         return waiting
 
     @property
     def points_waiting(self):
         """Those of them that ``flush_points`` will take."""
-        return self._table.point_count
+        return self._table.point_count + self._table.late_samples
 
     @property
     def series(self):
@@ -418,7 +436,7 @@ cdef class Table:
             free(changed)
             raise MemoryError
         self._lock()
-        waiting = self._table.folded + self._table.point_count
+        waiting = self._held()
         for i in range(count):
             changed[i] = self._table.lanes[i].changed
             self._table.lanes[i].changed = 0

@@ -9,10 +9,11 @@ Of the table itself:
 - A line is wholly in or wholly out and never costs its neighbour.  It is refused with one reason.
 - Which series a line belongs to is worked out once for each raw name, tags, kind and dialect, and
   remembered; what is remembered is forgotten when it grows over four times the series limit.
-- A series beyond the limit is refused (``too_many_series``).  Series stay known when idle until
-  they are pruned; their order is the order in which they came.
-- Samples with their own time are points: counters with ``value/rate`` and ``1/rate``, gauges with the value.
-  Beyond ``POINTS_KEPT`` they are not kept and counted as ``shed:queue_full``; so are events beyond
+- What comes for a series beyond a limit is folded into another (``guard.py``) and counted as ``overflowed``;
+  Graphite's points are refused then (``too_many_series``).  Series stay known when idle until they
+  are pruned; their order is the order in which they came.
+- Samples with their own time are folded into the period that they belong to (``late.py``).  Points beyond
+  ``POINTS_KEPT`` are not kept and counted as ``shed:queue_full``; so are events beyond
   ``EVENTS_WAITING`` or ``EVENT_BYTES_WAITING``.
 - A reject that equals a kept one (reason and excerpt) is counted, not kept again.
 """
@@ -24,9 +25,11 @@ from collections import Counter
 from metronome.kernel import graphite_grammar, merging, statsd_grammar
 from metronome.kernel.cells import CELLS, RELATIVE_CELLS, Cell, GaugeCell, SetCell, TimerCell
 from metronome.kernel.datagrams import receive
+from metronome.kernel.guard import Guard, other_key
 from metronome.kernel.hash64 import hash64
 from metronome.kernel.interface import Dialect, Mapper, Reject, Sample
 from metronome.kernel.lanes import Lane
+from metronome.kernel.late import Late
 from metronome.kernel.naming import NameAndLabels, Naming, clean, statsd_series
 from metronome.kernel.rows import Point, columns_of_cells, columns_of_points, columns_of_values
 from metronome.kernel.senders import Senders
@@ -34,6 +37,7 @@ from metronome.limits import (
     EXCERPT_BYTES,
     FRAMES_KEPT,
     POINTS_KEPT,
+    SAMPLE_PAST,
     SERIES_PER_STREAM,
     SET_MEMBERS,
     TIMER_SAMPLES,
@@ -76,6 +80,9 @@ class Table:
         timer_samples: int = TIMER_SAMPLES,
         set_members: int = SET_MEMBERS,
         relative_gauges: bool = False,
+        prefix_limit: int = 0,
+        period: float = 10.0,
+        late: float = SAMPLE_PAST,
     ):
         self._series_limit = series_limit
         self._timer_samples = timer_samples
@@ -84,6 +91,9 @@ class Table:
         self._cells: dict[bytes, Cell] = {}
         self._caches: dict[tuple[Dialect, str], _Cache] = {}
         self._mapper: Mapper | None = None
+        self._guard = Guard(prefix_limit)
+        self._late = Late(period, late)
+        self._relative = relative_gauges
         self._points: list[Point] = []
         self._lanes = [Lane()]
         self._use(0)
@@ -94,6 +104,10 @@ class Table:
         self._flushes = 0
 
     # --- in -------------------------------------------------------------------------------
+
+    def begin(self, start_ms: int) -> None:
+        """Say when the period that is open began."""
+        self._late.open_ms = start_ms
 
     def lane(self) -> int:
         """Open a way in with its own books; its number."""
@@ -207,17 +221,31 @@ class Table:
         return taken
 
     def _merge(self, row: merging.Given) -> int:
-        cell = self._cell_of_key(row.key, row.kind)
+        cell = self._cell_of_key(row.key, row.kind) or (None if row.is_point else self._other(row.key))
         if cell is None:
-            self._reject("too_many_series", row.key)
-            self._counts["rejected:too_many_series"] += row.number - 1
-            return 0
+            return self._refuse(row, "too_many_series")
         if row.is_point:
             return self._keep(Point(cell, row.time_ms, row.n, row.d))
-        merging.merge(cell, row, self._timer_samples, self._set_members)
-        cell.used = self._flushes + 1
-        self._folded += row.number
-        return row.number
+        late = self._late
+        if row.kind in (Kind.COUNTER, Kind.GAUGE) and row.time_ms not in (0, late.open_ms):
+            if not late.is_timely(row.time_ms / 1000):
+                return self._refuse(row, "bad_time")
+            taken = self._kept(
+                cell, late.merge(cell, row.time_ms, row.n, row.d, row.low, row.high, row.number)
+            )
+        else:
+            merging.merge(cell, row, self._timer_samples, self._set_members)
+            cell.used = self._flushes + 1
+            taken = row.number
+            self._folded += taken
+        if taken and cell.other:
+            self._counts["overflowed"] += taken
+        return taken
+
+    def _refuse(self, row: merging.Given, reason: str) -> int:
+        self._reject(reason, row.key)
+        self._counts[f"rejected:{reason}"] += row.number - 1
+        return 0
 
     # --- out ------------------------------------------------------------------------------
 
@@ -229,6 +257,8 @@ class Table:
                 cell.reset()
         self._folded = 0
         self._flushes += 1
+        if not self._relative:
+            self._late.open_ms = start_ms + round(period * 1000)
         return columns
 
     def snapshot(self, start_ms: int, period: float) -> Columns:
@@ -257,17 +287,17 @@ class Table:
     def flush_points(self) -> Columns:
         """Take the points that carry their own time out."""
         points, self._points = self._points, []
-        return columns_of_points(points)
+        return columns_of_points(points, self._late.take(), self._late.period)
 
     @property
     def waiting(self) -> int:
         """Samples folded and points kept since they were last taken out."""
-        return self._folded + len(self._points)
+        return self._folded + self.points_waiting
 
     @property
     def points_waiting(self) -> int:
         """Those of them that ``flush_points`` will take."""
-        return len(self._points)
+        return len(self._points) + self._late.samples
 
     @property
     def series(self) -> int:
@@ -276,7 +306,7 @@ class Table:
 
     def prune(self, idle: int) -> int:
         """Forget series that got nothing in the last ``idle`` flushes; how many."""
-        needed = {point.cell.key for point in self._points}
+        needed = {point.cell.key for point in self._points} | self._late.waiting_keys()
         kept = {
             key: cell
             for key, cell in self._cells.items()
@@ -285,13 +315,13 @@ class Table:
         gone = len(self._cells) - len(kept)
         if gone:
             self._cells = kept
-            self._caches.clear()
+            self._gone()
         return gone
 
     def forget(self, keys: list[bytes], lane: int = 0) -> int:
         """Forget these series, and what they had folded; how many were known."""
         self._use(lane)
-        needed = {point.cell.key for point in self._points}
+        needed = {point.cell.key for point in self._points} | self._late.waiting_keys()
         known = [key for key in dict.fromkeys(keys) if key in self._cells]
         for key in known:
             cell = self._cells[key]
@@ -302,8 +332,13 @@ class Table:
             if key not in needed:
                 del self._cells[key]
         if known:
-            self._caches.clear()
+            self._gone()
         return len(known)
+
+    def _gone(self) -> None:
+        """Series have gone: forget what led to them."""
+        self._caches.clear()
+        self._guard.recount(key for key, cell in self._cells.items() if not cell.other)
 
     def rejects(self, lane: int = 0) -> list[Reject]:
         """Take a lane's last rejects out, newest last, at most ``REJECTS_KEPT``."""
@@ -346,6 +381,9 @@ class Table:
         if isinstance(read, str):
             self._reject(read, line)
             return 0
+        if read.time is not None and not self._late.is_timely(read.time):
+            self._reject("bad_time", line)
+            return 0
         cells = self._cells_of(read, dialect, cache)
         if isinstance(cells, str):
             self._reject(cells, line)
@@ -367,6 +405,8 @@ class Table:
             cell.add(float(values), rate)
             cell.used = self._flushes + 1
             self._folded += 1
+            if cell.other:
+                self._counts["overflowed"] += 1
             return 1
         items = statsd_grammar.read_items(values, kind, rate, dialect.gauge_delta)
         if isinstance(items, str):
@@ -396,14 +436,27 @@ class Table:
             cell.time(value, rate, self._timer_samples)
         elif time is not None:
             n, d = (value, 1.0) if isinstance(cell, GaugeCell) else (value / rate, 1.0 / rate)
-            return self._keep(Point(cell, round(time * 1000), n, d))
+            taken = self._kept(cell, self._late.fold(cell, round(time * 1000), n, d))
+            if taken and cell.other:
+                self._counts["overflowed"] += taken
+            return taken
         elif isinstance(cell, GaugeCell):
             cell.set(value, item.delta)
         else:
             cell.add(value, rate)
         cell.used = self._flushes + 1
         self._folded += 1
+        if cell.other:
+            self._counts["overflowed"] += 1
         return 1
+
+    def _kept(self, cell: Cell, number: int) -> int:
+        """So many samples found room in a late part."""
+        if number:
+            cell.used = self._flushes + 1
+        else:
+            self._counts["shed:queue_full"] += 1
+        return number
 
     def _keep(self, point: Point) -> int:
         if len(self._points) == POINTS_KEPT:
@@ -436,8 +489,11 @@ class Table:
         named = statsd_series(naming, kind, dialect, self._mapper)
         if named == "mapping_drop":
             cache[raw] = None
-        cell = self._cell_of(named, kind)
-        if isinstance(cell, Cell):
+        if isinstance(named, str):
+            return named
+        key = series_key(Series(named.name, named.labels, kind))
+        cell = self._cell_of_key(key, kind) or self._other(key)
+        if not cell.other or len(cache) <= 2 * len(self._cells):
             cache[raw] = cell
         return cell
 
@@ -446,22 +502,36 @@ class Table:
         known = cache.get(raw)
         if known is not None:
             return known
-        cell = self._cell_of(graphite_grammar.graphite_series(path, dialect), Kind.GAUGE)
-        if isinstance(cell, Cell):
-            cache[raw] = cell
-        return cell
-
-    def _cell_of(self, named: NameAndLabels | str, kind: Kind) -> Cell | str:
+        named = graphite_grammar.graphite_series(path, dialect)
         if isinstance(named, str):
             return named
-        cell = self._cell_of_key(series_key(Series(named.name, named.labels, kind)), kind)
-        return "too_many_series" if cell is None else cell
+        cell = self._cell_of_key(series_key(Series(named.name, named.labels, Kind.GAUGE)), Kind.GAUGE)
+        if cell is None:
+            return "too_many_series"
+        cache[raw] = cell
+        return cell
 
     def _cell_of_key(self, key: bytes, kind: int) -> Cell | None:
+        """The cell of a key, made if there is room."""
         cell = self._cells.get(key)
-        if cell is None and len(self._cells) < self._series_limit:
-            cell = self._cells[key] = self._kinds[kind](key, kind)
-            cell.used = self._flushes
+        if cell is None and not self._is_full() and not self._guard.is_crowded(key):
+            self._guard.add(key)
+            cell = self._make(key, kind)
+        return cell
+
+    def _is_full(self) -> bool:
+        return len(self._cells) >= self._series_limit
+
+    def _make(self, key: bytes, kind: int) -> Cell:
+        cell = self._cells[key] = self._kinds[kind](key, kind)
+        cell.used = self._flushes
+        return cell
+
+    def _other(self, key: bytes) -> Cell:
+        """The cell that takes what is meant for a key for which there was no room."""
+        name = other_key(key, crowded=not self._is_full())
+        cell = self._cells.get(name) or self._make(name, KIND_CODES.index(key[0]))
+        cell.other = True
         return cell
 
 

@@ -64,15 +64,17 @@ def estimate(registers: bytes | bytearray) -> float:
 
 
 class Cell:
-    """A series: its key, and what its kind needs.  ``used`` is the flush it last got a sample in."""
+    """A series: its key, and what its kind needs.  ``used`` is the flush it last got a sample in;
+    ``other``: it takes what finds no room (``guard.py``)."""
 
-    __slots__ = ("count", "d", "high", "id", "key", "kind", "low", "n", "squares", "used")
+    __slots__ = ("count", "d", "high", "id", "key", "kind", "low", "n", "other", "squares", "used")
 
     def __init__(self, key: bytes, kind: int):
         self.key = key
         self.id = hash64(key)
         self.kind = kind
         self.used = 0
+        self.other = False
         self.n = 0.0
         self.d = 0.0
         self.low = self.high = self.squares = 0.0

@@ -10,7 +10,7 @@ cdef extern from "kernel.h" nogil:
         COUNTER, GAUGE, TIMER, SET
         D_GAUGE_DELTA, D_DOGSTATSD, D_INFLUX, D_LIBRATO, D_SIGNALFX, D_GRAPHITE, D_CONTAINER
         NAME_BYTES, LABEL_VALUE_BYTES, LABELS_PER_SERIES, NUMBER_BYTES, EXCERPT_BYTES, REJECTS_KEPT
-        POINTS_KEPT, EVENTS_WAITING, BACKLOG_BYTES, SENDERS_KEPT, EVENT_BYTES_WAITING, DATAGRAM_BYTES
+        POINTS_KEPT, EVENTS_WAITING, BACKLOG_BYTES, SENDERS_KEPT, LATE_PARTS, SAMPLE_FUTURE, EVENT_BYTES_WAITING, DATAGRAM_BYTES
         SKETCH_OFFSET, REGISTERS
     double LATEST_MS, SKETCH_SMALLEST, SKETCH_LARGEST
 
@@ -56,7 +56,7 @@ cdef extern from "kernel.h" nogil:
         char *text
 
     ctypedef struct tally:
-        uint64_t lines, samples, datagrams, bytes, events, kernel_drops, shed, forgotten
+        uint64_t lines, samples, datagrams, bytes, events, kernel_drops, shed, forgotten, overflowed
         uint64_t *rejected
 
     ctypedef struct lane:
@@ -82,7 +82,9 @@ cdef extern from "kernel.h" nogil:
         uint32_t count, lane_count, sender_count
         scratch scratch
         size_t point_count
-        uint64_t folded
+        uint64_t folded, late_samples
+        uint32_t prefix_limit
+        int64_t period_ms, late_ms, early_ms, open_ms
         int failed, relative
         lane **lanes
         lane *lane
@@ -139,6 +141,7 @@ cdef extern from "kernel.h" nogil:
     table *mt_table_new(uint32_t series_limit, uint32_t timer_samples, uint32_t set_members, double ln_gamma)
     void mt_table_free(table *t)
     uint32_t mt_intern(table *t, const char *key, size_t n)
+    int NO_PLACE(uint32_t index)
     void mt_forget_raw(table *t)
     int mt_keep_point(table *t, uint32_t index, int64_t time_ms, double n, double d)
     void mt_reject(table *t, int reason, const char *p, size_t n)

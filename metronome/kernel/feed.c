@@ -150,7 +150,7 @@ static void remember(table *t, uint64_t hash, slice name, slice tags, uint16_t f
 static int intern_key(table *t, uint32_t *index)
 {
     *index = mt_intern(t, t->scratch.key.p, t->scratch.key.n);
-    return *index == UINT32_MAX ? WHY_TOO_MANY_SERIES : *index == UINT32_MAX - 1 ? WHY_MEMORY : WHY_OK;
+    return *index == NO_MEMORY ? WHY_MEMORY : NO_PLACE(*index) ? WHY_TOO_MANY_SERIES : WHY_OK;
 }
 
 /* What beside the name decides: tags and, where wanted, the origin's labels. */
@@ -204,10 +204,17 @@ static int resolve(table *t, int kind, int dialect, uint32_t *index)
     reason = mt_statsd_key(s, kind, dialect);
     if (reason == WHY_MAPPING_DROP)
         remember(t, hash, s->line.name, section, flavour, DROPPED);
-    if (reason || (reason = intern_key(t, index)))
+    if (reason)
         return reason;
-    remember(t, hash, s->line.name, section, flavour, *index);
-    return WHY_OK;
+    if ((reason = intern_key(t, index)) == WHY_TOO_MANY_SERIES) {
+        *index = mt_intern_other(t, s->key.p, s->key.n, *index);
+        reason = *index == NO_MEMORY ? WHY_MEMORY : WHY_OK;
+        if (t->raw_count > 2 * (t->count + FIRST_RAW_SLOTS))
+            return reason; /* names without end: remembering them would help nobody */
+    }
+    if (!reason)
+        remember(t, hash, s->line.name, section, flavour, *index);
+    return reason;
 }
 
 static uint64_t fold_item(table *t, const group *g, const item *i)
@@ -217,7 +224,10 @@ static uint64_t fold_item(table *t, const group *g, const item *i)
     if (l->timed && (g->kind == GAUGE || g->kind == COUNTER)) {
         double rate = g->kind == GAUGE ? 1 : g->rate;
         int64_t time_ms = (int64_t)rint(l->time * 1000);
-        return (uint64_t)mt_keep_point(t, g->series, time_ms, i->value / rate, 1 / rate);
+        if (!mt_fold_late(t, g->series, time_ms, i->value / rate, 1 / rate))
+            return 0;
+        t->lane->tally.overflowed += (s->flags & S_OTHER) != 0;
+        return 1;
     }
     if (mt_fold(t, s, i, g->rate) < 0) {
         t->failed = 1;
@@ -225,6 +235,7 @@ static uint64_t fold_item(table *t, const group *g, const item *i)
     }
     s->used = t->flushes + 1;
     t->folded++;
+    t->lane->tally.overflowed += (s->flags & S_OTHER) != 0;
     return 1;
 }
 
@@ -274,6 +285,8 @@ static uint64_t feed_line(table *t, const char *p, size_t n, int dialect)
         return 0;
     }
     reason = mt_statsd_line(s, p, n, dialect);
+    if (!reason && s->line.timed && !mt_is_timely(t, s->line.time))
+        reason = WHY_BAD_TIME;
     for (g = 0; !reason && g < s->line.groups; g++)
         if (s->groups[g].count)
             reason = resolve(t, s->groups[g].kind, dialect, &s->groups[g].series);
@@ -328,6 +341,7 @@ static inline int feed_plain(table *t, const char *p, size_t n, int dialect)
         return 0;
     s->used = t->flushes + 1;
     t->folded++;
+    t->lane->tally.overflowed += (s->flags & S_OTHER) != 0;
     return 1;
 }
 

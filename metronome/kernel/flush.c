@@ -2,6 +2,7 @@
  * for Python's allocations while the table is locked. */
 #include "kernel.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -202,20 +203,39 @@ int mt_harvest(table *t, int what, int64_t start_ms, double period, harvest *out
     if (what == TAKE_OUT) {
         t->folded = 0;
         t->flushes++;
+        if (!t->relative)
+            t->open_ms = start_ms + (int64_t)rint(period * 1000);
     }
     return 0;
 }
 
-/* Write a row for each point, in the order in which they came, and forget them. */
+static void put_late(const table *t, const flush_arrays *a, size_t row, const late_part *p, places *at)
+{
+    put_head(t, &t->series[p->series], a, row, at);
+    a->key_ends[row] = (uint32_t)at->keys;
+    a->times[row] = p->start_ms;
+    a->periods[row] = (double)t->period_ms / 1000;
+    a->squares[row] = 0;
+    a->counts[row] = p->count;
+    a->n[row] = p->n;
+    a->d[row] = p->d;
+    a->low[row] = p->low;
+    a->high[row] = p->high;
+}
+
+/* Write a row for each point, in the order in which they came, and for each late part; forget them. */
 int mt_harvest_points(table *t, harvest *out)
 {
     const flush_arrays *a = &out->arrays;
     places at = {0, 0, 0, 0, 0};
     size_t row;
+    uint32_t i;
     memset(&out->sizes, 0, sizeof out->sizes);
-    out->sizes.rows = t->point_count;
+    out->sizes.rows = t->point_count + t->late_count;
     for (row = 0; row < t->point_count; row++)
         out->sizes.keys += t->series[t->points[row].series].key_len;
+    for (i = 0; i < t->late_count; i++)
+        out->sizes.keys += t->series[t->lates[i].series].key_len;
     if (lay_out(out) < 0)
         return -1;
     for (row = 0; row < t->point_count; row++) {
@@ -228,6 +248,11 @@ int mt_harvest_points(table *t, harvest *out)
         a->n[row] = a->low[row] = a->high[row] = p->n;
         a->d[row] = p->d;
     }
+    for (i = 0; i < t->late_count; i++)
+        put_late(t, a, row++, &t->lates[i], &at);
     t->point_count = 0;
+    t->late_count = 0;
+    t->late_samples = 0;
+    mt_late_relay(t);
     return 0;
 }

@@ -75,6 +75,11 @@ class Table(Protocol):
     serves: bool
     """Whether ``serve`` works: a thread that does not need Python's lock."""
 
+    def begin(self, start_ms: int) -> None:
+        """Say when the period that is open began; ``flush`` says it of the next one by itself.
+        Samples with a time of their own are held against it (``late.py``)."""
+        ...
+
     def lane(self) -> int:
         """Open a way in with its own books; its number, for as long as the table lives."""
         ...
@@ -131,7 +136,8 @@ class Table(Protocol):
         ...
 
     def flush_points(self) -> Columns:
-        """Take the points that carry their own time out (Graphite, ``|T``)."""
+        """Take out what has a time of its own: a row for each point (Graphite), then one for each
+        series and period that got samples with ``|T``."""
         ...
 
     @property
@@ -172,8 +178,9 @@ class Table(Protocol):
 
     def counts(self) -> dict[str, int]:
         """Totals of all lanes since the table was made: ``lines``, ``samples``, ``datagrams``,
-        ``bytes``, ``events``, ``kernel_drops`` and, once met, ``rejected:REASON``,
-        ``shed:REASON``, ``filtered:REASON``."""
+        ``bytes``, ``events``, ``kernel_drops`` and, once met, ``overflowed`` (samples for which
+        another series stood in, see ``guard.py``), ``rejected:REASON``, ``shed:REASON``,
+        ``filtered:REASON``."""
         ...
 
     def senders(self) -> list[tuple[str, int]]:

@@ -68,6 +68,14 @@ enum dialect {
 #define DATAGRAM_BYTES 65535
 #define BACKLOG_BYTES (32 << 20)
 #define SENDERS_KEPT 256
+#define LATE_PARTS (1 << 18)
+#define SAMPLE_FUTURE 300
+#define OTHER_KEY_BYTES (NAME_BYTES + 32)
+/* What mt_intern answers instead of a place. */
+#define NO_ROOM UINT32_MAX       /* the stream has as many series as it may */
+#define NO_MEMORY (UINT32_MAX - 1)
+#define CROWDED (UINT32_MAX - 2) /* the prefix has */
+#define NO_PLACE(index) ((index) >= CROWDED)
 #define LATEST_MS 253402300799000.0
 #define REGISTERS 4096
 #define SKETCH_OFFSET 2000
@@ -149,7 +157,8 @@ typedef struct {
     uint8_t kind, flags;
 } series;
 
-#define S_HELD 1 /* a gauge that has a value */
+#define S_HELD 1  /* a gauge that has a value */
+#define S_OTHER 2 /* it takes what finds no room (guard.c) */
 
 typedef struct {
     double low, high;
@@ -177,6 +186,12 @@ typedef struct {
 } point;
 
 typedef struct {
+    int64_t start_ms, latest;
+    double n, d, low, high;
+    uint32_t series, count;
+} late_part;
+
+typedef struct {
     uint8_t family; /* 0 unknown, 1 a Unix socket, 4, 6 */
     uint8_t bytes[16];
 } address;
@@ -190,7 +205,7 @@ typedef struct {
 
 /* What came in by one way, which keeps its own books.  `changed`: since they were last read. */
 typedef struct {
-    uint64_t lines, samples, datagrams, bytes, events, kernel_drops, shed, forgotten;
+    uint64_t lines, samples, datagrams, bytes, events, kernel_drops, shed, forgotten, overflowed;
     uint64_t rejected[REASONS];
 } tally;
 
@@ -218,7 +233,8 @@ typedef struct {
 typedef struct receiver receiver; /* drain.c */
 
 typedef struct {
-    uint32_t series_limit, timer_samples, set_members;
+    uint32_t series_limit, prefix_limit, timer_samples, set_members;
+    int64_t period_ms, late_ms, early_ms;
     double ln_gamma;
     uint64_t seed;
 
@@ -235,6 +251,13 @@ typedef struct {
     scratch scratch;
     point *points;
     size_t point_count, point_cap;
+    int64_t open_ms; /* when the open period began; 0 while nobody has said */
+    late_part *lates;
+    uint32_t late_count, late_cap;
+    uint32_t *late_slots, late_mask; /* place + 1 */
+    uint64_t late_samples;
+    uint64_t *prefixes; /* pairs of hash and number; 0 is empty */
+    uint32_t prefix_mask, prefix_count;
     uint64_t folded;
     uint32_t flushes;
     int failed; /* out of memory since last asked */
@@ -321,6 +344,7 @@ table *mt_table_new(uint32_t series_limit, uint32_t timer_samples, uint32_t set_
 void mt_table_free(table *t);
 uint32_t mt_find(const table *t, const char *key, size_t n);
 uint32_t mt_intern(table *t, const char *key, size_t n);
+uint32_t mt_intern_other(table *t, const char *key, size_t n, uint32_t instead);
 int mt_restore_gauge(table *t, const char *key, size_t n, double value);
 int mt_rehash(table *t, uint32_t slots);
 void mt_reslot(table *t);
@@ -389,6 +413,18 @@ int mt_set_to_registers(set *s);
 /* flush.c */
 int mt_harvest(table *t, int what, int64_t start_ms, double period, harvest *out);
 int mt_harvest_points(table *t, harvest *out);
+
+/* guard.c */
+int mt_is_crowded(const table *t, const char *key, size_t n);
+int mt_guard_add(table *t, const char *key, size_t n);
+void mt_guard_recount(table *t);
+size_t mt_other_key(const char *key, size_t n, int crowded, char out[OTHER_KEY_BYTES]);
+
+/* late.c */
+int mt_is_timely(const table *t, double seconds);
+int mt_fold_late(table *t, uint32_t index, int64_t time_ms, double n, double d);
+uint64_t mt_merge_late(table *t, uint32_t index, const flush_arrays *a, size_t row);
+void mt_late_relay(table *t);
 
 /* forget.c */
 uint32_t mt_prune(table *t, uint32_t idle);

@@ -90,22 +90,15 @@ static int merge_row(const table *t, series *s, const flush_arrays *a, size_t ro
     return 0;
 }
 
-/* Take one row in; how many samples. */
-static uint64_t merge_one(table *t, const flush_arrays *a, size_t row)
+/* Refuse a row with all its samples. */
+static void refuse(table *t, int reason, const flush_arrays *a, size_t row, range key)
 {
-    range key = range_of(a->key_ends, row);
-    uint32_t index = mt_intern(t, a->keys + key.from, key.to - key.from);
-    series *s;
-    if (index == UINT32_MAX) {
-        mt_reject(t, WHY_TOO_MANY_SERIES, a->keys + key.from, key.to - key.from);
-        t->lane->tally.rejected[WHY_TOO_MANY_SERIES] += a->counts[row] - 1;
-        return 0;
-    }
-    if (index == UINT32_MAX - 1)
-        return 0;
-    s = &t->series[index];
-    if (a->periods[row] == 0 && (s->kind == COUNTER || s->kind == GAUGE))
-        return (uint64_t)mt_keep_point(t, index, a->times[row], a->n[row], a->d[row]);
+    mt_reject(t, reason, a->keys + key.from, key.to - key.from);
+    t->lane->tally.rejected[reason] += a->counts[row] - 1;
+}
+
+static uint64_t merge_into(table *t, series *s, const flush_arrays *a, size_t row)
+{
     if (merge_row(t, s, a, row) < 0) {
         t->failed = 1;
         return 0;
@@ -114,6 +107,38 @@ static uint64_t merge_one(table *t, const flush_arrays *a, size_t row)
     s->used = t->flushes + 1;
     t->folded += a->counts[row];
     return a->counts[row];
+}
+
+/* Take one row in; how many samples. */
+static uint64_t merge_one(table *t, const flush_arrays *a, size_t row)
+{
+    range key = range_of(a->key_ends, row);
+    uint32_t index = mt_intern(t, a->keys + key.from, key.to - key.from);
+    char kind = a->keys[key.from];
+    int is_point, is_late;
+    uint64_t taken;
+    series *s;
+    is_point = a->periods[row] == 0 && (kind == 'c' || kind == 'g');
+    if (index != NO_MEMORY && NO_PLACE(index) && !is_point)
+        index = mt_intern_other(t, a->keys + key.from, key.to - key.from, index);
+    if (index == NO_MEMORY)
+        return 0;
+    if (NO_PLACE(index)) {
+        refuse(t, WHY_TOO_MANY_SERIES, a, row, key);
+        return 0;
+    }
+    s = &t->series[index];
+    if (is_point)
+        return (uint64_t)mt_keep_point(t, index, a->times[row], a->n[row], a->d[row]);
+    is_late = a->times[row] && a->times[row] != t->open_ms && (kind == 'c' || kind == 'g');
+    if (is_late && !mt_is_timely(t, (double)a->times[row] / 1000)) {
+        refuse(t, WHY_BAD_TIME, a, row, key);
+        return 0;
+    }
+    taken = is_late ? mt_merge_late(t, index, a, row) : merge_into(t, s, a, row);
+    if (s->flags & S_OTHER)
+        t->lane->tally.overflowed += taken;
+    return taken;
 }
 
 /* Merge rows whose arrays were checked to fit each other; how many samples were taken in. */

@@ -8,8 +8,12 @@ the order in which their samples count as having come in.
 
 *Points*: a counter's or gauge's row without a period has its own time and is kept as a point.
 
-A row whose series finds no room is refused whole: every sample of it counts as ``too_many_series``,
-with the series key as the excerpt.
+*Late parts*: a counter's or gauge's row with a period and a time that is neither 0 nor the open
+period's is a further part of its own period (``late.py``).
+
+A row whose series finds no room goes where ``guard.py`` says; a point is refused then
+(``too_many_series``), and so is a late part that is too late (``bad_time``): with all its samples, and the
+series key as the excerpt.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from metronome.kernel.cells import Cell, GaugeCell, SetCell, TimerCell
+from metronome.kernel.late import LatePart
 from metronome.model import Columns, Ragged
 
 
@@ -67,22 +68,24 @@ def columns_of_values(gauges: list[GaugeCell]) -> Columns:
     return replace(columns, counts=np.zeros(len(columns), np.uint32))
 
 
-def columns_of_points(points: list[Point]) -> Columns:
-    """One row for each point, in their order; instants, so their period is 0."""
-    n = _floats(point.n for point in points)
+def columns_of_points(points: list[Point], late: Sequence[LatePart] = (), period: float = 0.0) -> Columns:
+    """One row for each point, in their order; instants, so their period is 0.  Then one for each
+    part of another period."""
+    cells = [point.cell for point in points] + [part.cell for part in late]
+    n = [point.n for point in points]
     none = np.empty(0, np.uint32)
     return Columns(
-        keys=ragged([point.cell.key for point in points], "u1"),
-        ids=np.array([point.cell.id for point in points], np.uint64),
-        kinds=np.array([point.cell.kind for point in points], np.uint8),
-        times=np.array([point.time_ms for point in points], np.int64),
-        periods=np.zeros(len(points)),
-        counts=np.ones(len(points), np.uint32),
-        n=n,
-        d=_floats(point.d for point in points),
-        low=n,
-        high=n,
-        squares=np.zeros(len(points)),
+        keys=ragged([cell.key for cell in cells], "u1"),
+        ids=np.array([cell.id for cell in cells], np.uint64),
+        kinds=np.array([cell.kind for cell in cells], np.uint8),
+        times=np.array([point.time_ms for point in points] + [part.start_ms for part in late], np.int64),
+        periods=_floats([0.0] * len(points) + [period] * len(late)),
+        counts=np.array([1] * len(points) + [part.count for part in late], np.uint32),
+        n=_floats(n + [part.n for part in late]),
+        d=_floats([point.d for point in points] + [part.d for part in late]),
+        low=_floats(n + [part.low for part in late]),
+        high=_floats(n + [part.high for part in late]),
+        squares=np.zeros(len(cells)),
         samples=Ragged(none, np.empty(0)),
         weights=Ragged(none, np.empty(0)),
         bins=Ragged(none, np.empty(0, np.int16)),

@@ -41,6 +41,9 @@ void mt_table_free(table *t)
     free(t->raw_slots);
     free(t->raw.p);
     free(t->points);
+    free(t->lates);
+    free(t->late_slots);
+    free(t->prefixes);
     for (i = 0; i < t->lane_count; i++)
         mt_lane_free(t->lanes[i]);
     free(t->lanes);
@@ -185,9 +188,9 @@ uint32_t mt_find(const table *t, const char *key, size_t n)
 /* Give a gauge that has no value one; 0 where it has one or there is no room. */
 int mt_restore_gauge(table *t, const char *key, size_t n, double value)
 {
-    uint32_t index = n && *key == 'g' ? mt_intern(t, key, n) : UINT32_MAX;
+    uint32_t index = n && *key == 'g' ? mt_intern(t, key, n) : NO_ROOM;
     series *s;
-    if (index >= UINT32_MAX - 1 || t->series[index].flags & S_HELD)
+    if (NO_PLACE(index) || t->series[index].flags & S_HELD)
         return 0;
     s = &t->series[index];
     s->n = value;
@@ -195,8 +198,21 @@ int mt_restore_gauge(table *t, const char *key, size_t n, double value)
     return 1;
 }
 
-/* The series of a canonical key, made if there is room: UINT32_MAX when the table is full,
- * UINT32_MAX - 1 without memory. */
+static uint32_t make(table *t, const char *key, size_t n, uint64_t id)
+{
+    uint32_t at;
+    if (add_series(t, key, n, id) < 0) {
+        t->failed = 1;
+        return NO_MEMORY;
+    }
+    at = slot_of(t, id);
+    while (t->slots[at] && t->slots[at] != t->count)
+        at = (at + 1) & t->slot_mask;
+    t->slots[at] = t->count;
+    return t->count - 1;
+}
+
+/* The series of a canonical key, made if there is room: else NO_ROOM, CROWDED or NO_MEMORY. */
 uint32_t mt_intern(table *t, const char *key, size_t n)
 {
     uint64_t id = mt_hash64(key, n);
@@ -204,16 +220,30 @@ uint32_t mt_intern(table *t, const char *key, size_t n)
     if (at != UINT32_MAX)
         return at;
     if (t->count >= t->series_limit)
-        return UINT32_MAX;
-    if (add_series(t, key, n, id) < 0) {
+        return NO_ROOM;
+    if (mt_is_crowded(t, key, n))
+        return CROWDED;
+    if (mt_guard_add(t, key, n) < 0) {
         t->failed = 1;
-        return UINT32_MAX - 1;
+        return NO_MEMORY;
     }
-    at = slot_of(t, id);
-    while (t->slots[at] && t->slots[at] != t->count)
-        at = (at + 1) & t->slot_mask;
-    t->slots[at] = t->count;
-    return t->count - 1;
+    return make(t, key, n, id);
+}
+
+/* The series that takes what is meant for one for which there was no room, or NO_MEMORY. */
+uint32_t mt_intern_other(table *t, const char *key, size_t n, uint32_t why)
+{
+    char other[OTHER_KEY_BYTES];
+    size_t length = mt_other_key(key, n, why == CROWDED, other);
+    uint64_t id = mt_hash64(other, length);
+    uint32_t at = find(t, other, length, id);
+    if (at == UINT32_MAX && why == CROWDED && t->count >= t->series_limit)
+        return mt_intern_other(t, key, n, NO_ROOM);
+    if (at == UINT32_MAX)
+        at = make(t, other, length, id);
+    if (!NO_PLACE(at))
+        t->series[at].flags |= S_OTHER;
+    return at;
 }
 
 /* Keep a sample that has its own time; 0 where there is no room. */

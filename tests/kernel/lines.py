@@ -21,6 +21,9 @@ NAMES = [
     b"a.b-c_d",
     b"a b",
     b"a/b",
+    b"a.b.c",
+    b"a.b.d",
+    b"a.b.e.f",
     b"\xc3\xa9t\xc3\xa9",
     b"a,k=v",
     b"a;k=v;z=y",
@@ -88,6 +91,7 @@ FIELDS += [
     b"#:x,,#y",
     b"#k:",
     b"T100",
+    b"T111.5",
     b"T1.5",
     b"T",
     b"T0",
@@ -195,7 +199,11 @@ def outcome(
     kernel: ModuleType, blocks: list[tuple[bytes, bytes]], dialect: Dialect, rng: random.Random
 ) -> Any:
     """Everything that a twin makes of blocks of statsd and Graphite lines."""
-    table = kernel.Table(series_limit=40, timer_samples=3, set_members=2)
+    table = kernel.Table(
+        series_limit=40, timer_samples=3, set_members=2, prefix_limit=rng.choice((0, 2)), late=30.0
+    )
+    if rng.random() < 0.5:
+        table.begin(100_000)
     table.lane()
     out: list[Any] = []
     for statsd, graphite in blocks:

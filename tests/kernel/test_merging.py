@@ -171,15 +171,33 @@ def test_a_relative_gauge_begins_each_period_from_nothing(kernel: ModuleType) ->
     assert [(row["n"], row["d"]) for row in rows(part.flush(0, 1.0))] == [(3.0, 0.0)]
 
 
-def test_a_series_without_room_is_refused_with_all_its_samples(kernel: ModuleType) -> None:
-    """So that the books know of each."""
+def test_what_finds_no_room_shares_a_series(kernel: ModuleType) -> None:
+    """With all its samples; a point, which says nothing among others, is refused."""
     table = kernel.Table(series_limit=1)
     part = kernel.Table()
     part.feed_statsd(b"a:1|c\nb:1|c\nb:1|c\nb:1|c", UNION)
-    assert table.merge(part.flush(0, 1.0)) == 1
-    assert table.counts()["rejected:too_many_series"] == 3
-    assert [reject[:2] for reject in table.rejects()] == [("too_many_series", b"cb")]
-    assert table.waiting == 1
+    part.feed_graphite(b"p 1 2", 0.0, UNION)
+    assert table.merge(part.flush(0, 1.0)) == 4
+    assert table.merge(part.flush_points()) == 0
+    counts = table.counts()
+    assert (counts["overflowed"], counts["rejected:too_many_series"]) == (3, 1)
+    assert [reject[:2] for reject in table.rejects()] == [("too_many_series", b"gp")]
+    assert [(row["series"], row["n"]) for row in rows(table.flush(0, 1.0))] == [
+        (("a", ()), 1.0),
+        (("_other_", (("_other_", "true"),)), 3.0),
+    ]
+
+
+def test_a_late_part_that_is_too_late_is_refused(kernel: ModuleType) -> None:
+    """The table that gave it out may not know the time."""
+    table, part = kernel.Table(), kernel.Table(relative_gauges=True)
+    table.begin(10_000_000)
+    part.feed_statsd(b"a:1|c|T9000\na:2|c|T9000\na:4|c|T5000", UNION)
+    assert table.merge(part.flush_points()) == 2
+    assert table.counts()["rejected:bad_time"] == 1
+    assert [(row["times"], row["n"], row["counts"]) for row in rows(table.flush_points())] == [
+        (9_000_000, 3.0, 2)
+    ]
 
 
 def test_nothing_merges_to_nothing(kernel: ModuleType) -> None:

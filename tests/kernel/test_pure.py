@@ -36,22 +36,16 @@ def test_a_line_is_wholly_in_or_wholly_out(kernel: ModuleType) -> None:
     assert [reject.reason for reject in table.rejects()] == ["bad_value", "bad_type", "not_finite"]
 
 
-def test_samples_with_a_time_are_points(kernel: ModuleType) -> None:
-    """``|T`` takes counters and gauges out of the period; timers and sets stay in it."""
+def test_samples_with_a_time_leave_the_period(kernel: ModuleType) -> None:
+    """``|T`` takes counters and gauges out of the open period; timers and sets stay in it."""
     table = kernel.Table()
     table.feed_statsd(b"a:1:2|c|@0.5|T100\ng:-4|g|T100.5\nt:1|ms|T100\na:7|c", UNION)
     assert (table.waiting, table.points_waiting) == (5, 3)
-    points = rows(table.flush_points())
     found = [
-        (row["series"][0], row["times"], row["n"], row["d"], row["periods"], row["counts"]) for row in points
+        (row["series"][0], row["times"], row["n"], row["d"], row["periods"], row["counts"])
+        for row in rows(table.flush_points())
     ]
-    assert found == [
-        ("a", 100000, 2.0, 2.0, 0.0, 1),
-        ("a", 100000, 4.0, 2.0, 0.0, 1),
-        ("g", 100500, -4.0, 1.0, 0.0, 1),
-    ]
-    spread = [(row["low"], row["high"], row["squares"]) for row in points]
-    assert spread == [(2.0, 2.0, 0.0), (4.0, 4.0, 0.0), (-4.0, -4.0, 0.0)]
+    assert found == [("a", 100000, 6.0, 4.0, 10.0, 2), ("g", 100000, -4.0, 1.0, 10.0, 1)]
     assert [(row["series"][0], row["n"]) for row in rows(table.flush(0, 10.0))] == [("a", 7.0), ("t", 1.0)]
     assert table.waiting == 0
 
@@ -102,14 +96,6 @@ def test_statsd_and_graphite_names_are_not_confused(kernel: ModuleType) -> None:
     expected.append(("a", (("container_id", "x"), ("k", "v"))))
     expected.append(("a", (("external_data", "x"), ("k", "v"))))
     assert names == expected
-
-
-def test_series_have_a_limit(kernel: ModuleType) -> None:
-    """New series beyond it are refused and counted; known ones go on."""
-    table = kernel.Table(series_limit=2)
-    assert table.feed_statsd(b"a:1|c\nb:1|c\nc:1|c\na:1|c\na:1|ms\na:1|c:2|g", UNION) == 3
-    assert table.counts()["rejected:too_many_series"] == 3
-    assert [row["n"] for row in rows(table.flush(0, 10.0))] == [2.0, 1.0]
 
 
 def test_idle_series_are_forgotten(kernel: ModuleType) -> None:
