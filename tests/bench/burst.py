@@ -179,11 +179,11 @@ def points(server: Running, case: Case, seconds: float) -> Measured:
     server.rest()
     probe = Meter(server)
     give(5 * PATHS)
-    speed = 5 * PATHS / probe.read(server.peer.flush)[0]
+    speed = 5 * PATHS / probe.read(server.peer.later)[0]
     number = round(min(max(speed * seconds, 10 * PATHS), 300 * PATHS) / PATHS) * PATHS
     before, meter = server.accepted(), Meter(server)
     give(number)
-    cpu, others, _ = meter.read(server.peer.flush + 1)
+    cpu, others, _ = meter.read(server.peer.later)
     after = server.accepted()
     counted = None if before is None or after is None else (after - before) / number
     value = number * min(1.0, counted or 1.0) / cpu / MILLION

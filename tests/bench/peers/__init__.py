@@ -53,5 +53,7 @@ class Peer:
     files: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     flush: int = FLUSH_SECONDS
+    later: float = 0
+    """Seconds after which it is sure to have begun what it does with points once it has them."""
     missing: str = ""
     """How it could be had."""

@@ -56,6 +56,7 @@ def graphite(name: str = NATIVE, *, pure: bool = False, pickle: bool = False, st
         frozenset({"pickle" if pickle else "plaintext"}),
         "tcp",
         environment=_environment(pure),
+        later=FLUSH_SECONDS + 1,
         missing=f"there is no --{receiver} yet",
     )
 
