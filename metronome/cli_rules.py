@@ -25,7 +25,7 @@ from metronome.model import Kind, Labels, Series, canonical_labels, series_key
 from metronome.wire import prometheus_text as text
 from metronome.wire.records import Row, columns_of
 
-_OPEN_ENDED = {
+_ENDINGS = {
     "counter": ("_total",),
     "summary": ("", "_sum", "_count"),
     "histogram": ("_bucket", "_sum", "_count"),
@@ -78,7 +78,7 @@ def _samples(name: str, kind: str, labels: Labels) -> list[str]:
     base = text.family_name(name, kind)
     shown = text.labels_text([(text.label_name(label, ("stream",)), value) for label, value in labels])
     tail = f"{{{shown}}}" if shown else ""
-    return [base + ending + tail for ending in _OPEN_ENDED.get(kind, ("",))]
+    return [base + ending + tail for ending in _ENDINGS.get(kind, ("",))]
 
 
 def _paths(namer: Namer, series: Series) -> list[str]:
