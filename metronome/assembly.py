@@ -94,7 +94,8 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
     """Everything else, over a started journal and store."""
     telemetry = Telemetry()
     ledger = Ledger(telemetry, reactor.seconds)
-    duplicates = Duplicates(telemetry)
+    streams.attach(journal)
+    duplicates = Duplicates(telemetry, born=streams.born)
     intake = Intake(
         journal,
         ledger,
@@ -102,10 +103,11 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
         duplicates,
         reactor,
         lambda: _table(config),
+        streams.owns,
     )
-    writer = Writer(store, ledger, DeadLetterFile(config.data_dir), journal.synced_end)
+    writer = Writer(store, ledger, DeadLetterFile(config.data_dir), journal.synced_end, streams.owns)
     store_consumer = Consumer(journal, STORE_CONSUMER, writer.work, reactor, telemetry, STORE_LINGER)
-    reader = Reader(store, journal, lambda: store_consumer.position)
+    reader = Reader(store, journal, lambda: store_consumer.position, streams.owns)
     exposition = Exposition(journal, reactor, telemetry, ttl=config.prometheus.ttl)
     exposition.use(config.book)
     outputs = tuple(_output(config, address, journal, reactor, telemetry) for address in config.graphite_out)

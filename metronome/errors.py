@@ -64,6 +64,12 @@ SHED_REASONS: Final[dict[str, str]] = {
 }
 """Why good input is refused for load.  Keys are stable."""
 
+DIVERT_REASONS: Final[dict[str, str]] = {
+    "store_rejected": "the store will never take it; it is in dead-letters.ndjson",
+    "stream_deleted": "its stream was deleted while it waited; it is dropped",
+}
+"""Why what had been admitted was not stored.  Keys are stable."""
+
 REQUEST_REASONS: Final[dict[str, str]] = {
     "unauthorized": "no token, or not one that reads this stream",
     "forbidden": "the token is good, but not for this",

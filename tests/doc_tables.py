@@ -80,6 +80,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "metrics": metrics,
     "reject": reasons(errors.REJECT_REASONS),
     "shed": reasons(errors.SHED_REASONS),
+    "divert": reasons(errors.DIVERT_REASONS),
     "request": reasons(errors.REQUEST_REASONS),
     "bounds": bounds,
 }

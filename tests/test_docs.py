@@ -42,13 +42,14 @@ def test_every_table_stands_somewhere() -> None:
     [
         [f"`--{key.name} {key.metavar}`" for key in KEYS if key.option],
         [f"`{key.name}`" for key in KEYS if not key.option],
-        [f"`{reason}`" for reason in (*errors.REJECT_REASONS, *errors.SHED_REASONS, *errors.REQUEST_REASONS)],
+        [f"`{reason}`" for reason in (*errors.REJECT_REASONS, *errors.SHED_REASONS)],
+        [f"`{reason}`" for reason in (*errors.DIVERT_REASONS, *errors.REQUEST_REASONS)],
         [f"`{name}`" for name in CATALOGUE],
         [f"`{name}`" for name in vars(limits) if name.isupper()],
         [f"{parameter}=" for parameter in RECEIVER_PARAMETERS],
         [f"| `{key}` |" for key in rule_tables.KEYS],
     ],
-    ids=["options", "keys", "reasons", "metrics", "limits", "parameters", "rules"],
+    ids=["options", "keys", "reasons", "other reasons", "metrics", "limits", "parameters", "rules"],
 )
 def test_everything_has_its_place(names: list[str]) -> None:
     """Every option, key, reason, self-metric, limit and parameter is named."""

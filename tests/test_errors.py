@@ -7,6 +7,7 @@ import re
 import pytest
 
 from metronome.errors import (
+    DIVERT_REASONS,
     REJECT_REASONS,
     REQUEST_REASONS,
     SHED_REASONS,
@@ -15,7 +16,7 @@ from metronome.errors import (
     StoreRejected,
 )
 
-ALL = [*REJECT_REASONS, *SHED_REASONS, *REQUEST_REASONS]
+ALL = [*REJECT_REASONS, *SHED_REASONS, *DIVERT_REASONS, *REQUEST_REASONS]
 
 
 @pytest.mark.parametrize("reason", ALL)

@@ -193,12 +193,18 @@ class Checkpoints:
             checkpoint = self._load(name)
             if checkpoint is None:
                 continue
+            checkpoint = self._owned(checkpoint)
             for parts in checkpoint.parts:
                 rows = np.flatnonzero(parts.columns.kinds == Kind.GAUGE)
                 values = parts.columns.n[rows].tolist()
                 self._intake.table(parts.stream).restore_gauges(keys_of(parts.columns, rows), values)
             if name == OPEN and checkpoint.parts:
                 yield self._journal_rest(checkpoint)
+
+    def _owned(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Without what is of streams that were deleted since."""
+        position, owns = checkpoint.position, self._intake.owns
+        return checkpoint._replace(parts=[one for one in checkpoint.parts if owns(one.stream, position)])
 
     def _load(self, name: str) -> Checkpoint | None:
         try:

@@ -41,6 +41,10 @@ class _Waiting(NamedTuple):
         return sum(map(len, self.payloads))
 
 
+def _of_tallies(tallies: list[Tally]) -> _Waiting:
+    return _Waiting(records.KIND_TALLIES, [records.encode_tallies(tallies)], "", 0, tallies)
+
+
 def _nothing_elsewhere() -> Deferred[None]:
     return succeed(None)
 
@@ -82,6 +86,7 @@ class Flusher:
         self._busy = False
         self._stopped = False
         self._gather = gather
+        intake.at_clear(self.forget)
         telemetry.gauge("metronome_flush_seconds", lambda: self._held)
         telemetry.gauge("metronome_flush_waiting_bytes", lambda: self._waiting_bytes)
 
@@ -132,8 +137,7 @@ class Flusher:
                 self._put(_Waiting(records.KIND_FLUSHED, [flushed], stream, 0, []))
         tallies = self._ledger.take_tallies()
         if tallies:
-            payload = records.encode_tallies(tallies)
-            self._put(_Waiting(records.KIND_TALLIES, [payload], "", 0, tallies))
+            self._put(_of_tallies(tallies))
         self._flushes += 1
         if self._flushes % PRUNE_FLUSHES == 0:
             for table in self._intake.tables.values():
@@ -149,6 +153,19 @@ class Flusher:
                 self._put_columns(stream, table.flush_points())
                 self._intake.settle(stream)
         self._write()
+
+    def forget(self, stream: str) -> None:
+        """The stream is deleted: what of it waits here for the journal is nobody's."""
+        waiting, self._waiting = self._waiting, deque()
+        for one in waiting:
+            tallies = [tally for tally in one.tallies if tally.stream != stream]
+            if one.stream == stream:
+                self._ledger.left_over(stream, one.samples)
+            elif len(tallies) == len(one.tallies):
+                self._waiting.append(one)
+            elif tallies:
+                self._waiting.append(_of_tallies(tallies))
+        self._waiting_bytes = sum(one.size for one in self._waiting)
 
     def _on_instant(self) -> None:
         self._gather().addCallback(self._end_period)

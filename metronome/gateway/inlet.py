@@ -54,6 +54,11 @@ class Told:
         self._counts: dict[int, Mapping[str, int]] = {}
         self._series = 0
 
+    @property
+    def inlets(self) -> int:
+        """How many feed the table."""
+        return len(self._inlets)
+
     def open(self, inlet: Inlet) -> int:
         """A lane for an inlet."""
         lane = self._table.lane() if self._inlets else 0

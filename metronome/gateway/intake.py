@@ -22,6 +22,7 @@ from metronome.errors import JournalUnavailable
 from metronome.gateway.duplicates import Duplicates
 from metronome.gateway.inlet import Fresh, Inlet, Told
 from metronome.gateway.ledger import Ledger
+from metronome.gateway.owned import Owns, every
 from metronome.gateway.talkers import Talkers
 from metronome.gateway.telemetry import Telemetry
 from metronome.journal.interface import Journal
@@ -61,7 +62,10 @@ class Intake:
         duplicates: Duplicates,
         clock: IReactorTime,
         make_table: Callable[[], Table],
+        owns: Owns = every,
     ):
+        self.owns = owns
+        self._forgetting: list[Callable[[str], None]] = []
         self._journal = journal
         self._ledger = ledger
         self._telemetry = telemetry
@@ -105,6 +109,30 @@ class Intake:
         """What a receiver feeds: ``source`` names it in the books."""
         table = self.table(stream)
         return Inlet(self, table, self._told[stream], source, stream, dialect, self._ledger, self._telemetry)
+
+    def at_clear(self, forget: Callable[[str], None]) -> None:
+        """Have something else forget a stream as well when it is cleared."""
+        self._forgetting.append(forget)
+
+    def clear(self, stream: str) -> None:
+        """The stream is deleted: what its table holds is nobody's.
+
+        The table of a receiver stays, empty; what comes in by it is nobody's either.
+        """
+        for forget in self._forgetting:
+            forget(stream)
+        table = self.tables.get(stream)
+        if table is None:
+            return
+        lost = sum(int(columns.counts.sum()) for columns in (table.flush_points(), table.flush(0, 1.0)))
+        self._ledger.taken(stream, lost)
+        self.settle(stream)
+        self._ledger.left_over(stream, lost)
+        table.prune(0)
+        if not self._told[stream].inlets:
+            del self.tables[stream], self._told[stream]
+            self._ledger.closed(stream)
+            self._telemetry.forget("metronome_series", stream=stream)
 
     def settle(self, stream: str) -> None:
         """Bring the books of a stream's table up to this instant."""

@@ -89,6 +89,22 @@ class Ledger:
         self._telemetry.count("metronome_diverted_total", number, stream=stream, reason=reason)
         self._tell(stream, "", "diverted", reason, number)
 
+    def left_over(self, stream: str, number: int) -> None:
+        """So many were of a stream that has been deleted.  They stand in no stream's books: one that
+        has its name now did not receive them."""
+        self._waiting[stream] -= number
+        self._telemetry.count("metronome_diverted_total", number, stream=stream, reason="stream_deleted")
+
+    def forget(self, stream: str) -> None:
+        """The stream is deleted, with its books."""
+        self._notes.pop(stream, None)
+        for key in [key for key in self._untold if key[0] == stream]:
+            del self._untold[key]
+
+    def closed(self, stream: str) -> None:
+        """The stream has no folding table any more."""
+        self._open.pop(stream, None)
+
     def reject(
         self, stream: str, source: str, reason: str, number: int = 1, excerpt: bytes = b"", sender: str = ""
     ) -> None:

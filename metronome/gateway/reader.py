@@ -21,6 +21,7 @@ from metronome.fold.columns import keys_of
 from metronome.fold.rollup import fold_parts, merge_folded, regroup
 from metronome.fold.select import wanted
 from metronome.fold.stat import Stat, needs_sketches
+from metronome.gateway.owned import Owns, every, owned
 from metronome.glob import is_plain
 from metronome.journal.interface import Entry, Journal
 from metronome.limits import COUNT_GROUPS, READ_BYTES
@@ -49,8 +50,9 @@ _PIECE_BYTES: Final = READ_BYTES // 8
 class Reader:
     """Joins one store with the journal of one gateway."""
 
-    def __init__(self, store: Store, journal: Journal, cursor: Callable[[], int]):
+    def __init__(self, store: Store, journal: Journal, cursor: Callable[[], int], owns: Owns = every):
         """``cursor`` tells how far the store's consumer is: nothing before it waits."""
+        self._owns = owns
         self._store = store
         self._journal = journal
         self._cursor = cursor
@@ -183,7 +185,7 @@ class Reader:
             entries: list[Entry] = yield self._journal.read(position, _PIECE_BYTES)
             if not entries:
                 return
-            take(list(_decoded(entry for entry in entries if entry.position < end)))
+            take(owned(_decoded(entry for entry in entries if entry.position < end), self._owns))
             position = entries[-1].end
 
     @inlineCallbacks

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from metronome.errors import ClientError
+from metronome.journal.interface import Journal
 from metronome.limits import RETRY_AFTER
 
 MAIN = "main"
@@ -39,6 +40,14 @@ class Stream:
     origins: tuple[str, ...] = ()
     retention: dict[str, int] | None = None
     public: bool = False
+    born: int = 0
+    """Where in the journal it begins: records before are of a deleted stream of this name."""
+    journal: str = ""
+    """Identity of the journal that ``born`` is a position of; empty: any record is the stream's."""
+
+
+_NOT_YET = -1
+"""``born`` of a stream that was made while no gateway ran: it begins where the next run does."""
 
 
 class Streams:
@@ -51,6 +60,7 @@ class Streams:
         self._now = now
         self._secret = secret
         self._streams: dict[str, Stream] = {}
+        self._journal: Journal | None = None
 
     def load(self) -> None:
         """Read the registry; make stream ``main`` and its token where there is none."""
@@ -63,6 +73,32 @@ class Streams:
         elif not self._token_file.exists() or not self.is_admin(self.owner_token()):
             # The file was removed, or a crash fell between the two files of a rotation.
             self.rotate(MAIN)
+
+    def attach(self, journal: Journal) -> None:
+        """Streams are made from now on while this journal runs; it is started."""
+        self._journal = journal
+        place = journal.synced_end, journal.identity
+        born = {
+            name: replace(stream, born=place[0], journal=place[1])
+            for name, stream in self._streams.items()
+            if stream.born == _NOT_YET
+        }
+        if born:
+            self._keep({**self._streams, **born})
+
+    def owns(self, stream_id: str, position: int) -> bool:
+        """Whether a record of this stream, at this position of the journal, is the present
+        stream's; see ``gateway/owned.py``."""
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            return False
+        elsewhere = self._journal is None or stream.journal != self._journal.identity
+        return elsewhere or position >= stream.born
+
+    def born(self, stream_id: str) -> int:
+        """Where in the journal a stream begins."""
+        stream = self._streams.get(stream_id)
+        return stream.born if stream else 0
 
     def get(self, stream_id: str) -> Stream | None:
         """The stream of this id, if there is one."""
@@ -83,13 +119,17 @@ class Streams:
 
         ``ClientError`` bad_request for an unusable name, conflict for a taken one.
         """
+        self.check_new(name)
+        token = self._add(name, origins, retention, public)
+        return self._streams[name], token
+
+    def check_new(self, name: str) -> None:
+        """Whether a stream of this name can be made; ``ClientError`` as ``create``."""
         if not _NAME.fullmatch(name):
             detail = "a stream's name has 1 to 64 letters, digits, dots, dashes and underscores"
             raise ClientError("bad_request", 400, detail)
         if name in self._streams:
             raise ClientError("conflict", 409, f"there is a stream {name}")
-        token = self._add(name, origins, retention, public)
-        return self._streams[name], token
 
     def update(
         self,
@@ -148,9 +188,19 @@ class Streams:
         self, name: str, origins: tuple[str, ...], retention: dict[str, int] | None, public: bool
     ) -> str:
         token = self._secret()
-        stream = Stream(name, name, self._now(), self._secret(), _hash(token), origins, retention, public)
+        born, journal = self._beginning(name)
+        stream = Stream(
+            name, name, self._now(), self._secret(), _hash(token), origins, retention, public, born, journal
+        )
         self._keep({**self._streams, name: stream}, token if name == MAIN else "")
         return token
+
+    def _beginning(self, name: str) -> tuple[int, str]:
+        if name == MAIN:
+            return 0, ""  # it cannot be deleted
+        if self._journal is None:
+            return _NOT_YET, ""
+        return self._journal.synced_end, self._journal.identity
 
     def _keep(self, streams: dict[str, Stream], token: str = "") -> None:
         """These are the streams from now on, and this the administrator's token, if it is new.

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from metronome.errors import StoreRejected
 from metronome.gateway.ledger import Ledger
+from metronome.gateway.owned import Owns, every, owned
 from metronome.model import Batch, Events, Parts, Record
 from metronome.store.interface import Store
 
@@ -35,9 +36,17 @@ def size(record: Record) -> int:
 class Writer:
     """The work of the store's consumer."""
 
-    def __init__(self, store: Store, ledger: Ledger, dead_letters: DeadLetters, run_began_at: int):
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        dead_letters: DeadLetters,
+        run_began_at: int,
+        owns: Owns = every,
+    ):
         """``run_began_at`` is the end of the journal when this run began: records before it
-        were received by a former run."""
+        were received by a former run.  What is nobody's (``owns``) is not stored."""
+        self._owns = owns
         self._store = store
         self._ledger = ledger
         self._dead_letters = dead_letters
@@ -48,10 +57,11 @@ class Writer:
     def work(self, batch: Batch) -> Deferred[int | None]:
         """Write a batch; fails with ``StoreUnavailable`` when it has to wait, and with ``OSError``
         when what was refused cannot be put aside: the same batch is then tried again."""
-        written: Deferred[Any] = self._store.write(batch)
+        mine = owned(batch.records, self._owns)
+        written: Deferred[Any] = self._store.write(batch._replace(records=mine))
         written.addErrback(self._refused)
         written.addCallback(lambda _: self._divert())
-        written.addCallback(self._settle, batch)
+        written.addCallback(self._settle, batch, {record.position for record in mine})
         return written
 
     def _refused(self, failure: Failure) -> None:
@@ -70,7 +80,7 @@ class Writer:
         self._owed = []
         return refused
 
-    def _settle(self, refused: set[int], batch: Batch) -> None:
+    def _settle(self, refused: set[int], batch: Batch, mine: set[int]) -> None:
         for record in batch.records:
             number = size(record)
             if not number:
@@ -79,7 +89,9 @@ class Writer:
             stream = record.content.stream
             if record.position < self._run_began_at:
                 self._ledger.recovered(stream, number)
-            if record.position in refused:
+            if record.position not in mine:
+                self._ledger.left_over(stream, number)
+            elif record.position in refused:
                 self._ledger.diverted(stream, "store_rejected", number)
             else:
                 self._ledger.stored(stream, number)

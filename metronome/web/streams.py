@@ -31,18 +31,33 @@ def listing(web: Web, asked: Asked) -> Answer:
     return json_answer({"streams": [_shown(stream) for stream in shown]})
 
 
-def create(web: Web, asked: Asked) -> Answer:
-    """Make a stream."""
+def create(web: Web, asked: Asked) -> Deferred[Answer]:
+    """Make a stream, which begins empty, also where one of its name was deleted a moment ago."""
     auth.administrator(web, asked)
     document = asked.document({"name": str, **_CHANGES})
     name = document.get("name")
     if not name:
         raise ClientError("bad_request", 400, "name is missing")
     changes = _checked(document)
-    stream, token = web.gateway.streams.create(
-        name, changes.get("origins", ()), changes.get("retention"), changes.get("public", False)
-    )
-    return json_answer(_secrets(stream, token), 201, {"Location": f"/streams/{stream.id}"})
+    gateway = web.gateway
+    gateway.streams.check_new(name)
+
+    def emptied(_: None) -> Deferred[None]:
+        gateway.intake.clear(name)
+        return gateway.journal.barrier()
+
+    def made(_: None) -> Answer:
+        gateway.intake.clear(name)  # again: the journal may have refused what was on its way
+        gateway.ledger.forget(name)
+        stream, token = gateway.streams.create(
+            name, changes.get("origins", ()), changes.get("retention"), changes.get("public", False)
+        )
+        return json_answer(_secrets(stream, token), 201, {"Location": f"/streams/{stream.id}"})
+
+    # What the store was writing when the old one was deleted is forgotten, and what was on its
+    # way into the journal stands there before the new one begins.
+    forgotten = gateway.store.forget(name)
+    return forgotten.addCallback(emptied).addCallback(made)
 
 
 def show(web: Web, asked: Asked) -> Answer:
@@ -73,6 +88,8 @@ def delete(web: Web, asked: Asked) -> Deferred[Answer]:
 
     def forgotten(_: None) -> Answer:
         web.gateway.streams.delete(stream.id)
+        web.gateway.intake.clear(stream.id)
+        web.gateway.ledger.forget(stream.id)
         return Answer(204)
 
     return web.gateway.store.forget(stream.id).addCallback(forgotten)

@@ -11,6 +11,7 @@ from metronome.gateway.flusher import Flusher
 from metronome.gateway.intake import Intake, TickRow
 from metronome.gateway.ledger import Ledger
 from metronome.gateway.reader import Reader
+from metronome.gateway.streams import Streams
 from metronome.gateway.telemetry import Telemetry
 from metronome.gateway.writer import Writer
 from metronome.journal.memory_disk import MemoryDisk
@@ -57,15 +58,28 @@ class Kit:
         self.journal = memory_journal(self.clock, self.disk, budget)
         self.wait(self.journal.start())
         self.wait(self.store.start())
-        self.duplicates = Duplicates(self.telemetry)
+        self.streams: Streams | None = None
+        self.duplicates = Duplicates(
+            self.telemetry, born=lambda stream: self.streams.born(stream) if self.streams else 0
+        )
         self.intake = Intake(
-            self.journal, self.ledger, self.telemetry, self.duplicates, self.clock, lambda: Table()
+            self.journal,
+            self.ledger,
+            self.telemetry,
+            self.duplicates,
+            self.clock,
+            lambda: Table(),
+            self.owns,
         )
         self.flusher = Flusher(self.intake, self.journal, self.ledger, self.telemetry, self.clock, PERIOD)
         self.letters = KeptLetters()
-        self.writer = Writer(self.store, self.ledger, self.letters, self.journal.synced_end)
+        self.writer = Writer(self.store, self.ledger, self.letters, self.journal.synced_end, self.owns)
         self.consumer = Consumer(self.journal, "store", self.writer.work, self.clock, self.telemetry)
-        self.reader = Reader(self.store, self.journal, lambda: self.consumer.position)
+        self.reader = Reader(self.store, self.journal, lambda: self.consumer.position, self.owns)
+
+    def owns(self, stream: str, position: int) -> bool:
+        """As the registry says, where there is one."""
+        return self.streams is None or self.streams.owns(stream, position)
 
     def wait(self, waited: Deferred[object]) -> object:
         """Turn the clock until a Deferred fires; its result, or its failure raised."""

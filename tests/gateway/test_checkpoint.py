@@ -225,3 +225,22 @@ def test_the_journal_is_held_until_the_file_is_replaced(tmp_path: Path) -> None:
     run.second()
     assert decode((tmp_path / OPEN).read_bytes()).parts[0].columns.n.tolist() == [10.0]
     assert run.kit.journal.oldest > held
+
+
+def test_what_a_deleted_stream_had_folded_is_not_restored(tmp_path: Path) -> None:
+    """Neither its samples nor its gauges, when another stream of its name began since."""
+    run = Run(tmp_path)
+    run.kit.intake.inlet("udp", "shop", Dialect()).statsd(b"hits:3|c\ndepth:4|g")
+    run.inlet.statsd(b"hits:5|c")
+    run.second()
+    run.kit.disk.crash(Random(1))
+    kit = Kit(run.kit.disk, run.kit.store)
+    kit.intake.owns = lambda stream, position: stream != "shop"
+    checkpoints = Checkpoints(
+        tmp_path, kit.intake, kit.flusher, kit.journal, kit.ledger, ImmediateWorker(), kit.clock
+    )
+    kit.wait(checkpoints.restore())
+    found: list[Record] = []
+    kit.wait(kit.reader.waiting(found.extend))
+    assert [record.content.stream for record in found if isinstance(record.content, Parts)] == ["main"]
+    assert "shop" not in kit.intake.tables

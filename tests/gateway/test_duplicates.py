@@ -16,6 +16,27 @@ def test_an_id_is_seen_the_second_time() -> None:
     assert not duplicates.seen("other", "a", 10)
 
 
+def test_a_stream_made_anew_knows_no_ids_of_the_old_one() -> None:
+    """Ids are those of the stream that begins at one place in the journal."""
+    born = {"shop": 7}
+    duplicates = Duplicates(Telemetry(), born=lambda stream: born[stream])
+    assert not duplicates.seen("shop", "a", 0)
+    assert duplicates.seen("shop", "a", 1)
+    born["shop"] = 9
+    assert not duplicates.seen("shop", "a", 2)
+
+
+def test_pages_that_come_newest_first_are_forgotten_oldest_first() -> None:
+    """What a run remembers of former ones is bounded in the same order."""
+    duplicates = Duplicates(Telemetry(), most=6)
+    for page, eids in enumerate((("f", "e"), ("d", "c"), ("b", "a")), 1):
+        for eid in eids:
+            duplicates.learn("main", eid, 0, page)
+    duplicates.seen("main", "new", 1)
+    assert [duplicates.seen("main", eid, 2) for eid in ("new", "f", "e", "d", "c")] == [True] * 5
+    assert not duplicates.seen("main", "a", 2)
+
+
 def test_an_id_is_forgotten_after_the_window() -> None:
     """An id is known for at least 24 hours and not for ever."""
     duplicates = Duplicates(Telemetry())

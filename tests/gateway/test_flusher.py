@@ -187,3 +187,25 @@ def test_a_flush_waits_for_what_is_folded_elsewhere() -> None:
     gathering[1].callback(None)
     kit.settle()
     assert len(marks(kit)) == 1
+
+
+def test_what_waits_of_a_deleted_stream_is_forgotten() -> None:
+    """While the journal is full parts, marks and tallies wait; those of others stay and stand in order."""
+    kit = Kit()
+    kit.journal.unavailable = lambda: "journal_full"  # type: ignore[method-assign]
+    for stream in ("main", "shop"):
+        kit.intake.inlet("udp", stream, Dialect()).statsd(b"hits:2|c\nbad")
+        kit.ledger.filtered(stream, "udp", "duplicate", 1)
+    kit.flusher.flush()
+    kit.intake.clear("shop")
+    del kit.journal.unavailable
+    kit.flusher.flush()
+    kit.settle()
+    found = waiting(kit)
+    tallies = [tally for record in found if isinstance(record.content, list) for tally in record.content]
+    assert {tally.stream for tally in tallies} == {"main"}
+    assert len(tallies) == 2
+    assert [record.content.stream for record in found if isinstance(record.content, Parts)] == ["main"]
+    assert kit.telemetry.value("metronome_diverted_total", stream="shop", reason="stream_deleted") == 1
+    assert kit.telemetry.value("metronome_flush_waiting_bytes") == 0
+    assert kit.ledger.waiting("shop") == 0

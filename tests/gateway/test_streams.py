@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from metronome.errors import ClientError
 from metronome.gateway.streams import Streams
+from tests.gateway.kit import Kit, view
 
 
 def secrets() -> Callable[[], str]:
@@ -129,3 +131,51 @@ def test_a_change_that_cannot_be_written_changes_nothing(streams: Streams, tmp_p
     assert not main.public
     (tmp_path / "streams.json.new").rmdir()
     assert streams.create("shop")[0].id == "shop"
+
+
+def test_a_stream_begins_where_the_journal_ended(streams: Streams, tmp_path: Path) -> None:
+    """Records before are not its own, and none of a stream that is no more; main owns all."""
+    kit = Kit()
+    kit.wait(kit.intake.ticks("shop", [view("a")], [], [], "http"))
+    end = kit.journal.synced_end
+    assert end > 0
+    streams.create("early")
+    streams.attach(kit.journal)
+    streams.create("shop")
+    again = Streams(tmp_path, lambda: 2000.0, secrets())
+    again.load()
+    again.attach(kit.journal)
+    for registry in (streams, again):
+        for name in ("shop", "early"):
+            assert registry.born(name) == end
+            assert (registry.owns(name, end - 1), registry.owns(name, end)) == (False, True)
+        assert registry.owns("main", 0)
+        assert not registry.owns("gone", end)
+    streams.delete("shop")
+    assert not streams.owns("shop", end)
+
+
+def test_a_position_of_another_journal_says_nothing(streams: Streams) -> None:
+    """When the journal was lost and a new one begins at 0, a stream owns what it gets."""
+    kit = Kit()
+    kit.wait(kit.intake.ticks("main", [view("a")], [], [], "http"))
+    streams.attach(kit.journal)
+    streams.create("shop")
+    new = Kit()
+    new.journal.identity = "another"
+    streams.attach(new.journal)
+    assert streams.owns("shop", 0)
+
+
+def test_a_registry_of_an_older_version_owns_everything(streams: Streams, tmp_path: Path) -> None:
+    """Its streams have no beginning in the journal."""
+    streams.create("shop")
+    file = tmp_path / "streams.json"
+    listed = json.loads(file.read_text())
+    for item in listed:
+        del item["born"], item["journal"]
+    file.write_text(json.dumps(listed))
+    again = Streams(tmp_path, lambda: 2000.0, secrets())
+    again.load()
+    again.attach(Kit().journal)
+    assert again.owns("shop", 0)

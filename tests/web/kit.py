@@ -102,6 +102,7 @@ class WebKit(Kit):
             Path(self.folder.name), self.clock.seconds, lambda: f"secret-{next(secrets):04}"
         )
         self.streams.load()
+        self.streams.attach(self.journal)
         self.token = self.streams.owner_token()
         self.gateway = Gateway(
             intake=self.intake,

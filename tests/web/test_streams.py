@@ -6,6 +6,7 @@ import orjson
 from twisted.trial.unittest import SynchronousTestCase
 
 from metronome.gateway.streams import MAIN
+from metronome.kernel.interface import Dialect
 from tests.web.kit import Reply, WebKit
 
 
@@ -108,3 +109,46 @@ class StreamsTests(SynchronousTestCase):
         self.assertEqual(self.kit.ask("GET", "/ledger.json", token=shop["token"]).status, 401)
         self.assertEqual(self.send("DELETE", "/streams/shop").status, 404)
         self.assertEqual(self.send("DELETE", "/streams/main").json["error"], "forbidden")
+
+    def test_a_stream_of_a_deleted_ones_name_begins_empty(self) -> None:
+        """Nothing of what was sent to the old one: not in the journal, the table, the books, the ids."""
+        kit = self.kit
+        shop = kit.create("shop")
+        inlet = kit.intake.inlet("udp", "shop", Dialect())
+        tick = {"id": "a", "eid": "one"}
+        kit.post("/tick/shop", tick)
+        kit.ask("POST", "/tick/shop", {}, b"{bad")
+        inlet.statsd(b"hits:3|c\ndepth:4|g")
+        kit.flusher.flush()
+        inlet.statsd(b"hits:5|c\nbad")
+        self.assertEqual(self.send("DELETE", "/streams/shop").status, 204)
+        inlet.statsd(b"hits:7|c")
+        shop = kit.create("shop")
+        token = shop["token"]
+        path = "/tock.json?id=a&stream=shop"
+        self.assertEqual(self.send("GET", path, token=token).json["views"], {})
+        self.assertEqual(self.send("GET", "/streams/shop/series", token=token).json["series"], [])
+        books = self.send("GET", "/ledger.json", token=token).json
+        self.assertEqual(books["rejects"], [])
+        self.assertEqual(sum(sum(day["rejected"].values()) for day in books["days"]), 0)
+        self.assertEqual(kit.post("/tick/shop", tick).json["accepted"], 1)
+        self.assertEqual(kit.post("/tick/shop", tick).json["accepted"], 0)
+        kit.consumer.start()
+        kit.flusher.flush()
+        kit.settle()
+        self.assertEqual(sum(self.send("GET", path, token=token).json["views"].values()), 1)
+        self.assertEqual(self.send("GET", "/streams/shop/series", token=token).json["series"], [])
+        self.assertEqual(kit.ledger.waiting("shop"), 0)
+        self.assertEqual(kit.received(), kit.accounted("shop"))
+        (day,) = self.send("GET", "/ledger.json", token=token).json["days"]
+        self.assertEqual((day["stored"], day["received"], day["diverted"]), (1, 2, {}))
+
+    def test_a_name_that_is_taken_loses_nothing(self) -> None:
+        """A second stream of a name is refused before anything is forgotten."""
+        self.kit.create("shop")
+        self.kit.post("/tick/shop", {"id": "a"})
+        self.kit.consumer.start()
+        self.kit.settle()
+        self.assertEqual(self.send("POST", "/streams", {"name": "shop"}).status, 409)
+        views = self.kit.get("/tock.json?id=a&stream=shop").json["views"]
+        self.assertEqual(sum(views.values()), 1)
