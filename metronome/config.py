@@ -121,7 +121,21 @@ def load(given: Mapping[str, object], environment: Mapping[str, str]) -> Config:
     in_file = _flat(document)
     settings = tuple(_setting(key, given, environment, in_file, file) for key in KEYS)
     read = {setting.key.name: _value(setting) for setting in settings}
-    return _config(read, settings, tuple(_unknown_variables(environment)), document.get(ROLLUP, []))
+    config = _config(read, settings, tuple(_unknown_variables(environment)), document.get(ROLLUP, []))
+    _check_outputs(config.graphite_out)
+    return config
+
+
+def _check_outputs(addresses: tuple[Address, ...]) -> None:
+    """Two outputs to one place would share one cursor in the journal, and each miss what the
+    other has sent."""
+    seen: dict[tuple[str, int], Address] = {}
+    for address in addresses:
+        if not address.port:
+            raise ConfigError(f"graphite-out = {address}: the port carbon listens on would be right")
+        other = seen.setdefault((address.host, address.port), address)
+        if other is not address:
+            raise ConfigError(f"graphite-out = {address}: {other} goes there already; drop one of them")
 
 
 def read_book(config: Config) -> Book:

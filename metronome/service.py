@@ -32,7 +32,7 @@ from metronome.data_dir import DataDir
 from metronome.errors import ConfigError
 from metronome.fold import mapping
 from metronome.gateway.recall import recall
-from metronome.gateway.streams import MAIN
+from metronome.gateway.streams import MAIN, Streams
 from metronome.journal.interface import Journal
 from metronome.kernel import TWIN
 from metronome.kernel.interface import Mapper
@@ -107,6 +107,7 @@ class GatewayService(Service):
         self._load_mapping()
         streams = make_streams(config, reactor)
         streams.load()
+        self._check_streams(streams)
         journal = make_journal(config, reactor)
         self._on_stop(journal.stop)
         yield journal.start()
@@ -121,6 +122,17 @@ class GatewayService(Service):
         yield recall(parts.duplicates, store, parts.gateway.reader, int(reactor.seconds() * 1000))
         self._start_parts(parts)
         self._listen(parts)
+
+    def _check_streams(self, streams: Streams) -> None:
+        """A receiver that feeds a stream which nobody can read is a mistake."""
+        config = self._config
+        for option in ("statsd", "graphite", "pickle"):
+            for address in getattr(config, option):
+                name = address.parameter("stream", MAIN)
+                if streams.get(name) is None:
+                    known = ", ".join(stream.id for stream in streams.all())
+                    right = f"one of {known} would be right"
+                    raise ConfigError(f"{option} = {address}: there is no stream {name}; {right}")
 
     def _start_parts(self, parts: Parts) -> None:
         gateway = parts.gateway

@@ -219,3 +219,17 @@ def test_an_address_may_say_how_it_reads_signed_gauges() -> None:
     """``gauge_sign`` of an address stands over the dialect's."""
     config = load({"statsd": ["udp://a:1?gauge_sign=absolute", "udp://a:2"]}, {})
     assert [dialect_of(config, address).gauge_delta for address in config.statsd] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "words"),
+    [
+        (["tcp://carbon:2003", "tcp://carbon:2003"], "goes there already"),
+        (["tcp://carbon:2003", "pickle://carbon:2003"], "goes there already"),
+        (["tcp://carbon:0"], "the port carbon listens on"),
+    ],
+)
+def test_outputs_that_cannot_be_told_apart_are_refused(addresses: list[str], words: str) -> None:
+    """Each output has a cursor of its own, named by host and port."""
+    with pytest.raises(ConfigError, match=words):
+        load({"graphite-out": addresses}, {})

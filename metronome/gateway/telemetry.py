@@ -75,7 +75,7 @@ CATALOGUE: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
     "metronome_undecodable_records_total": (
         "counter",
         (),
-        "journal records that could not be read; diverted",
+        "journal records that could not be read; skipped",
     ),
     "metronome_store_bytes": ("gauge", (), "bytes of the store on disk, where known"),
     "metronome_store_parts": ("gauge", (), "parts in the store, where known"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import statsd
 from datadog.dogstatsd import DogStatsd
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.live.carbon import RunningCarbon, environment
 from tests.live.conftest import require
 from tests.live.gateway import RunningGateway, eventually
 from tests.live.tools import node_modules, which
@@ -109,8 +111,15 @@ def test_totals_of_real_clients_are_exact(tmp_path: Path) -> None:
     require(modules is not None, "npm hot-shots")
     require(which("nc"), "nc")
     require(which("curl"), "curl")
+    python = environment()
+    require(python, "carbon and whisper from PyPI")
     assert modules is not None
-    with RunningGateway(tmp_path / "var") as gateway:
+    assert python is not None
+    carbon = RunningCarbon(python, tmp_path / "carbon")
+    with (
+        carbon,
+        RunningGateway(tmp_path / "var", graphite_out=f"tcp://127.0.0.1:{carbon.line_port}") as gateway,
+    ):
         port = gateway.port("statsd", "udp")
         senders = [
             threading.Thread(target=python_statsd, args=[port]),
@@ -136,6 +145,39 @@ def test_totals_of_real_clients_are_exact(tmp_path: Path) -> None:
         assert list(tock["views"].values()) == [1]
         assert tock["downloads"] == {"csv": 1}
         assert tock["referers"] == {"example.org/list": 1}
+        _check_whisper(carbon)
+
+
+WHISPER = {
+    ("stats.counters.py.hits.count",): NUMBER * 3,
+    ("stats.timers.py.time.count",): NUMBER,
+    ("stats.timers.py.time.sum",): sum(index % 10 for index in range(NUMBER)),
+    ("stats.counters.nc.hits.count",): 21,
+    ("stats.counters.curl.hits.count;code=200",): 4,
+    tuple(f"stats.counters.dd.hits.count;code={code};lang=python" for code in (200, 201)): NUMBER * 2,
+    tuple(f"stats.counters.node.hits.count;code={code};lang=node" for code in (200, 201)): NUMBER * 2,
+}
+
+
+def _in_whisper(path: str) -> str:
+    """Where carbon keeps a path: one with labels under its SHA-256."""
+    if ";" not in path:
+        return path
+    digest = hashlib.sha256(path.encode()).hexdigest()
+    return f"_tagged.{digest[:3]}.{digest[3:6]}.{digest}"
+
+
+def _check_whisper(carbon: RunningCarbon) -> None:
+    """The same totals stand in carbon's whisper files, under statsd's names."""
+
+    def totals() -> dict[tuple[str, ...], float]:
+        values = carbon.values()
+        return {
+            paths: sum(value for path in paths for _, value in values.get(_in_whisper(path), []))
+            for paths in WHISPER
+        }
+
+    assert eventually(totals, lambda found: found == WHISPER) == WHISPER
 
 
 def _check_metrics(gateway: RunningGateway) -> None:
