@@ -36,6 +36,7 @@ TEST = [
     "prometheus-client>=0.20",
     "statsd>=4",
     "datadog>=0.49",
+    "selenium>=4.20",
     "treq>=24.9",
     "types-PyYAML>=6",
     "cython>=3.1",
