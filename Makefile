@@ -1,7 +1,7 @@
 # `make run` and `make test` are all one needs; `make help` lists the rest.
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help run dev kernel test check lint pure live sim bench doc clean
+.PHONY: help run dev kernel test check lint pure live sim fuzz bench doc clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ live: .venv/installed-test  ## only the tests against real servers, clients and 
 
 sim: .venv/installed-test  ## the seeded simulation: make sim SEEDS=1000
 	$(PY) -m tests.sim --seeds $(or $(SEEDS),200)
+
+fuzz: .venv/installed-test kernel  ## the kernel's twins under the sanitizers: make fuzz INPUTS=10000000
+	$(PY) -m tests.fuzz --sanitized --inputs $(or $(INPUTS),200000) --jobs $(or $(JOBS),1)
 
 bench: .venv/installed-test kernel  ## the benchmarks, with their figures
 	$(PY) -m tests.bench

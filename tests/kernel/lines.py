@@ -1,14 +1,12 @@
 """Lines for the twins to disagree about: a valid skeleton with wild fields.
 
-``python -m tests.kernel.lines --inputs 1000000 --seed 7`` compares the twins on that many lines
-and prints the first that they read or fold differently.
+``python -m tests.fuzz`` compares the twins on as many as one wants.
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import random
+import socket
 from types import ModuleType
 from typing import Any
 
@@ -210,11 +208,13 @@ def outcome(
         lane = rng.randint(0, 1)
         out.append(repr(kernel.parse_statsd(statsd, dialect)))
         out.append(repr(kernel.parse_graphite(graphite, dialect)))
-        out.append(table.feed_statsd(statsd, dialect, lane))
+        out.append(_fed(table, statsd, dialect, lane, rng))
         out.append(table.feed_graphite(graphite, 1.2345, dialect, lane))
         out.append((table.waiting, table.points_waiting, table.series))
         if rng.random() < 0.3:
             out.append(_forgotten(table, rng))
+        if rng.random() < 0.3:
+            out.append(_merged(kernel, table, statsd, dialect, lane))
         out.append(dumped(table.flush_points()))
         if rng.random() < 0.5:
             out.append(dumped(table.flush(1000, 10.0)))
@@ -223,6 +223,28 @@ def outcome(
     for lane in (0, 1):
         out += [table.rejects(lane), table.take_events(lane)]
     return out
+
+
+def _fed(table: Any, block: bytes, dialect: Dialect, lane: int, rng: random.Random) -> Any:
+    """Feed a block, or send it in a few datagrams through a socket."""
+    if rng.random() < 0.7:
+        return table.feed_statsd(block, dialect, lane)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
+        for _ in range(rng.randint(1, 3)):
+            at = rng.randint(0, len(block))
+            theirs.send(block[:at])
+            block = block[at:]
+        theirs.send(block)
+        return table.drain(ours.fileno(), rng.randint(1, 5), dialect, lane), table.senders()
+
+
+def _merged(kernel: ModuleType, table: Any, block: bytes, dialect: Dialect, lane: int) -> Any:
+    """What another table folded, and what was taken in of it."""
+    other = kernel.Table(timer_samples=2, set_members=1, relative_gauges=True, period=0.001)
+    other.feed_statsd(block, dialect)
+    parts = [other.flush(0, 1.0), other.flush_points()]
+    return [dumped(part) for part in parts], [table.merge(part, lane) for part in parts], table.waiting
 
 
 def _books(table: Any) -> Any:
@@ -263,21 +285,3 @@ def difference(pure: ModuleType, native: ModuleType, seed: int, lines: int) -> s
         if one != other:
             return f"seed {seed}, {dialect}\npure:   {one}\nnative: {other}\nblocks: {blocks}"
     return ""
-
-
-def main() -> None:
-    """Compare the twins on many lines."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--inputs", type=int, default=200_000)
-    options.add_argument("--seed", type=int, default=0)
-    given = options.parse_args()
-    pure, native = (importlib.import_module(f"metronome.kernel.{name}") for name in ("_pure", "_fast"))
-    lines = 120
-    for seed in range(given.seed, given.seed + given.inputs // lines):
-        if found := difference(pure, native, seed, lines):
-            raise SystemExit(found)
-    print(f"{given.inputs} lines: the twins agree")
-
-
-if __name__ == "__main__":
-    main()
