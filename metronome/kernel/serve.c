@@ -59,6 +59,18 @@ static uint64_t lines_in(const char *p, size_t n)
     return lines;
 }
 
+/* The lines of a message, which may be several datagrams. */
+static uint64_t lines_of(const message *m)
+{
+    uint64_t lines = 0;
+    uint32_t at = 0;
+    while (m->segment && m->length - at > m->segment) {
+        lines += lines_in(m->data + at, m->segment);
+        at += m->segment;
+    }
+    return lines + lines_in(m->data + at, m->length - at);
+}
+
 /* Put a message behind the others; where there is no room its lines count as shed. */
 static void put_off(server *s, int fd, const message *m)
 {
@@ -70,7 +82,7 @@ static void put_off(server *s, int fd, const message *m)
         s->done = 0;
     }
     if (s->backlog.n + need > BACKLOG_BYTES || mt_reserve(&s->backlog, need) < 0) {
-        s->shed += lines_in(m->data, m->length);
+        s->shed += lines_of(m);
         return;
     }
     memset(&h, 0, sizeof h);

@@ -30,7 +30,7 @@ def build(folder: Path) -> Path:
 
 def environment() -> dict[str, str]:
     """What a process needs that loads it: the sanitizers' libraries first, and Python's memory from
-    malloc, so that what is beside it is guarded.  Leaks are not looked for: Python keeps much until it ends."""
+    malloc, so that what is beside it is guarded.  Leaks are not looked for: Python keeps much."""
     libraries = [_library(name) for name in ("libasan.so", "libubsan.so")]
     return {
         **os.environ,
