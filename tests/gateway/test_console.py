@@ -165,6 +165,7 @@ class ConsoleTests(SynchronousTestCase):
         """What statsd's console has not."""
         self.statsd.statsd(b"a.b.c:1|c\na.b.c:1|c\nx:y|c\n", "192.0.2.7")
         self.kit.flusher.flush()
+        self.kit.settle()
         top = self.ask("top 5")
         self.assertIn("series a.b.c counter samples: 2\n", top)
         self.assertIn("prefix a.b series: 1\n", top)

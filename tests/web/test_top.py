@@ -19,6 +19,7 @@ class TopTests(SynchronousTestCase):
         inlet.graphite(b"x.y.z 1 1700000000\n", "192.0.2.8")
         self.kit.flusher.flush_points()
         self.kit.flusher.flush()
+        self.kit.settle()
 
     def test_series_prefixes_and_senders(self) -> None:
         """What came over every receiver, joined by stream."""
