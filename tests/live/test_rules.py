@@ -117,7 +117,10 @@ def test_the_page_has_the_rules_families(tmp_path: Path) -> None:
         assert gateway.process is not None
         send(gateway, "".join(f"shop.hits:{n}|c|#code:a.b,host:h{n}\nshop.wait:{n}|ms\n" for n in range(50)))
         name = 'shop_hits_total{code="a.b"}'
-        page = eventually(lambda: samples(gateway), lambda page: name in page)
+        page = eventually(
+            lambda: samples(gateway),
+            lambda page: page.get(name) == sum(range(50)) and page.get("shop_wait_count") == 50,
+        )
         assert page[name] == sum(range(50))
         assert page['shop_wait_bucket{le="10.0"}'] == 11
         assert page['shop_wait_bucket{le="+Inf"}'] == page["shop_wait_count"] == 50
