@@ -15,12 +15,12 @@ from metronome.gateway.books import Books
 from metronome.gateway.checkpoint import Checkpoints
 from metronome.gateway.console import Console
 from metronome.gateway.consumer import Consumer
-from metronome.gateway.converter import GraphiteOut, graphite_out
 from metronome.gateway.dead_letters import DeadLetterFile
 from metronome.gateway.duplicates import Duplicates
 from metronome.gateway.exposition import Exposition
 from metronome.gateway.flusher import Flusher
 from metronome.gateway.gateway import Gateway
+from metronome.gateway.graphite_out import GraphiteOut, graphite_out
 from metronome.gateway.inlet import Inlet
 from metronome.gateway.intake import Intake
 from metronome.gateway.keeper import Keeper
