@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from metronome import __version__
 from metronome.addresses import Address
 from metronome.config import Config, dialect_of
+from metronome.fold.roster import Rosters
 from metronome.gateway.books import Books
 from metronome.gateway.checkpoint import Checkpoints
 from metronome.gateway.console import Console
@@ -108,7 +109,8 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
     writer = Writer(store, ledger, DeadLetterFile(config.data_dir), journal.synced_end, streams.owns)
     store_consumer = Consumer(journal, STORE_CONSUMER, writer.work, reactor, telemetry, STORE_LINGER)
     reader = Reader(store, journal, lambda: store_consumer.position, streams.owns)
-    exposition = Exposition(journal, reactor, telemetry, ttl=config.prometheus.ttl)
+    rosters = Rosters()
+    exposition = Exposition(journal, reactor, telemetry, config.prometheus.ttl, rosters)
     exposition.use(config.book)
     outputs = tuple(_output(config, address, journal, reactor, telemetry) for address in config.graphite_out)
     crew = Crew(reactor, telemetry, config.workers, config.limits.series, config.flush_interval)

@@ -39,6 +39,7 @@ from metronome.fold.cells import Header
 from metronome.fold.columns import keys_of, take
 from metronome.fold.known import Known
 from metronome.fold.ranks import quantiles_of
+from metronome.fold.roster import Rosters
 from metronome.fold.rules import NAME, Book, Rule, Slot, filled, prometheus_slots
 from metronome.fold.sketch import quantiles as sketch_quantiles
 from metronome.fold.united import united
@@ -59,7 +60,16 @@ CONSUMER: Final = "metrics"
 class Exposition:
     """The page and the consumer that keeps it up to date."""
 
-    def __init__(self, journal: Journal, clock: IReactorTime, telemetry: Telemetry, ttl: float):
+    def __init__(
+        self,
+        journal: Journal,
+        clock: IReactorTime,
+        telemetry: Telemetry,
+        ttl: float,
+        rosters: Rosters | None = None,
+    ):
+        """``rosters`` has the series that consumers know; one for all of them."""
+        self._rosters = rosters or Rosters()
         self.consumer = Consumer(journal, CONSUMER, self._work, clock, telemetry)
         self._journal = journal
         self._clock = clock
