@@ -66,6 +66,7 @@ SHED_REASONS: Final[dict[str, str]] = {
 
 DIVERT_REASONS: Final[dict[str, str]] = {
     "store_rejected": "the store will never take it; it is in dead-letters.ndjson",
+    "dead_letters_full": "the store will never take it, and dead-letters.ndjson is full; it is dropped",
     "stream_deleted": "its stream was deleted while it waited; it is dropped",
 }
 """Why what had been admitted was not stored.  Keys are stable."""
@@ -126,9 +127,10 @@ class DestinationUnavailable(MetronomeError):
 
 
 class StoreRejected(MetronomeError):
-    """The store has taken the batch but for these records, and will never take them.
+    """The store will never take these records of a batch; it has applied nothing of it yet.
 
-    ``items`` are ``(record, text)``: what was refused and why.
+    ``items`` are ``(record, text)``: what is refused and why.  Once that is put aside, the
+    batch is to be written without them.
     """
 
     def __init__(self, items: list[tuple[object, str]]):

@@ -124,6 +124,11 @@ PRUNE_FLUSHES: Final = 6
 STORE_LINGER: Final = 0.5
 """Seconds that new records wait for company before the store is given them: a commit costs
 milliseconds, however little is in it.  Reading does not wait, it joins the journal."""
+DEAD_LETTER_BYTES: Final = 256 << 20
+"""What the store refused for good and is kept aside; beyond it the newest are dropped and counted:
+the first ones show how the trouble began, as Logstash keeps them."""
+DEAD_LETTER_REASON: Final = 1000
+"""Characters kept of what the store said of one."""
 FLUSH_WAIT_BYTES: Final = 64 << 20
 """Flushed parts held in memory while the journal refuses; beyond that the oldest are shed."""
 POINTS_WAITING: Final = 200_000

@@ -9,10 +9,10 @@ that a loss anywhere shows as an imbalance.  Waiting is what was admitted and is
 stored nor diverted; the part of it that the folding table still holds is read from the
 table.
 
-What a crash must not lose is carried by the journal: the numbers of rejected, filtered,
-shed and diverted input go there as tallies with each flush, and the store adds them to the
+What a crash must not lose is carried by the journal: the numbers of rejected, filtered
+and shed input go there as tallies with each flush, and the store adds them to the
 stream's days.  What a record holds is counted as stored by the store itself when it
-applies the record.
+applies the record, and as diverted by the line that stands in its place.
 """
 
 from __future__ import annotations
@@ -84,10 +84,15 @@ class Ledger:
         self.taken(stream, number)
 
     def diverted(self, stream: str, reason: str, number: int) -> None:
-        """So many were refused by the store and put aside."""
+        """So many were refused by the store and put aside; the writer told the store's books."""
         self._waiting[stream] -= number
         self._telemetry.count("metronome_diverted_total", number, stream=stream, reason=reason)
-        self._tell(stream, "", "diverted", reason, number)
+
+    def replayed(self, stream: str, number: int) -> None:
+        """So many that had been put aside are in the store.  What only grows cannot be taken back,
+        so they are received once more by this run."""
+        self.received(stream, "replay", number)
+        self._telemetry.count("metronome_stored_total", number, stream=stream)
 
     def left_over(self, stream: str, number: int) -> None:
         """So many were of a stream that has been deleted.  They stand in no stream's books: one that
@@ -139,6 +144,10 @@ class Ledger:
         """Admitted, and neither stored nor diverted nor shed."""
         read = self._open.get(stream)
         return self._waiting[stream] + (read() if read else 0)
+
+    def today(self) -> str:
+        """The UTC day."""
+        return day_of(self._now())
 
     def take_tallies(self) -> list[Tally]:
         """What was counted since the last call, to be journalled."""

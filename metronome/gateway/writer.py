@@ -1,27 +1,32 @@
 """Hands the journal's records to the store and keeps the books of it.
 
-What the store refuses for good is diverted: it goes to a dead-letter file and is counted.
+What the store refuses for good is diverted: it is put aside in the dead-letter file, and a
+line of the books stands in its place when the batch is written without it.  So that line is
+in the store if and only if the batch is, whatever crashes in between.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
+from twisted.internet.defer import Deferred, inlineCallbacks
+from twisted.logger import Logger
 
 from metronome.errors import StoreRejected
+from metronome.gateway.dead_letters import Kept
 from metronome.gateway.ledger import Ledger
 from metronome.gateway.owned import Owns, every, owned
-from metronome.model import Batch, Events, Parts, Record
+from metronome.model import Batch, Events, Parts, Record, Tally
 from metronome.store.interface import Store
 
 
 class DeadLetters(Protocol):
     """Where records go that the store will never take."""
 
-    def put(self, record: Record, reason: str) -> None:
-        """Keep a record durably; raises OSError when that is impossible."""
+    def put(self, gateway: str, record: Record, reason: str, day: str) -> Kept:
+        """Keep a record durably; raises OSError when that is impossible.  How it is counted:
+        one that is kept already as it was the first time."""
         ...
 
 
@@ -33,8 +38,20 @@ def size(record: Record) -> int:
     return len(content.events) if isinstance(content, Events) else 0
 
 
+def diverted_line(record: Record, kept: Kept, sign: int = 1) -> list[Tally]:
+    """The line of the books that says of a record that it was diverted; ``sign`` -1 takes it
+    back.  No line for what is not input."""
+    content, number = record.content, size(record)
+    if not number:
+        return []
+    assert isinstance(content, (Parts, Events))
+    return [Tally(content.stream, kept.day, "", "diverted", kept.reason, sign * number)]
+
+
 class Writer:
     """The work of the store's consumer."""
+
+    log = Logger()
 
     def __init__(
         self,
@@ -51,36 +68,42 @@ class Writer:
         self._ledger = ledger
         self._dead_letters = dead_letters
         self._run_began_at = run_began_at
-        self._owed: list[tuple[object, str]] = []
-        """What the store refused and could not be put aside yet."""
 
-    def work(self, batch: Batch) -> Deferred[int | None]:
+    @inlineCallbacks
+    def work(self, batch: Batch) -> Generator[Deferred[Any], Any, int | None]:
         """Write a batch; fails with ``StoreUnavailable`` when it has to wait, and with ``OSError``
         when what was refused cannot be put aside: the same batch is then tried again."""
         mine = owned(batch.records, self._owns)
-        written: Deferred[Any] = self._store.write(batch._replace(records=mine))
-        written.addErrback(self._refused)
-        written.addCallback(lambda _: self._divert())
-        written.addCallback(self._settle, batch, {record.position for record in mine})
-        return written
+        left = batch._replace(records=mine)
+        diverted: dict[int, str] = {}
+        while True:
+            try:
+                yield self._store.write(left)
+                break
+            except StoreRejected as refusal:
+                left = self._without(left, refusal.items, diverted)
+        self._settle(batch, {record.position for record in mine}, diverted)
+        return None
 
-    def _refused(self, failure: Failure) -> None:
-        """The store says this once: it has applied the rest, and skips the batch from now on."""
-        if not isinstance(failure.value, StoreRejected):
-            failure.raiseException()
-        self._owed = list(failure.value.items)
-
-    def _divert(self) -> set[int]:
-        """Put aside what the store refused for good; the positions of it."""
-        refused = set()
-        for record, text in self._owed:
+    def _without(self, batch: Batch, items: list[tuple[object, str]], diverted: dict[int, str]) -> Batch:
+        """Put aside what the store refuses; the batch with lines of the books in its place."""
+        instead: dict[int, list[Record]] = {}
+        for record, text in items:
             assert isinstance(record, Record)
-            self._dead_letters.put(record, text)
-            refused.add(record.position)
-        self._owed = []
-        return refused
+            kept = self._dead_letters.put(batch.gateway, record, text, self._ledger.today())
+            diverted[record.position] = kept.reason
+            line = diverted_line(record, kept)
+            instead[record.position] = [Record(record.position, line)] if line else []
+        assert instead, "a store that refuses says what"
+        self.log.warn(
+            "the store will never take {number} records, the first: {text}",
+            number=len(items),
+            text=items[0][1],
+        )
+        records = [one for record in batch.records for one in instead.get(record.position, [record])]
+        return batch._replace(records=records)
 
-    def _settle(self, refused: set[int], batch: Batch, mine: set[int]) -> None:
+    def _settle(self, batch: Batch, mine: set[int], diverted: dict[int, str]) -> None:
         for record in batch.records:
             number = size(record)
             if not number:
@@ -91,7 +114,7 @@ class Writer:
                 self._ledger.recovered(stream, number)
             if record.position not in mine:
                 self._ledger.left_over(stream, number)
-            elif record.position in refused:
-                self._ledger.diverted(stream, "store_rejected", number)
+            elif record.position in diverted:
+                self._ledger.diverted(stream, diverted[record.position], number)
             else:
                 self._ledger.stored(stream, number)

@@ -100,27 +100,24 @@ class Writer:
             self._known[stream] = Known(rows["id"], rows["sid"])
 
     def write(self, batch: Batch) -> None:
-        """Apply a batch; ``StoreRejected`` when parts of it were left out."""
+        """Apply a batch; ``StoreRejected`` when some of it can never be taken."""
         begin = self.applied.get(batch.gateway, 0)
         if batch.end <= begin:
             return
         fresh = [record for record in batch.records if record.position >= begin]
-        flaws = [(record, text) for record in fresh if (text := self._flaw(record))]
-        refused = {id(record) for record, _ in flaws}
-        taken = [record for record in fresh if id(record) not in refused]
+        if flaws := [(record, text) for record in fresh if (text := self._flaw(record))]:
+            raise StoreRejected(list(flaws))
         with transaction(self.connection):
             gateway = self._gateway(batch.gateway)
-            rows = self._write_parts(gateway, taken)
-            self._write_events(gateway, taken)
-            self._write_eids(taken)
-            self._write_books(taken)
+            rows = self._write_parts(gateway, fresh)
+            self._write_events(gateway, fresh)
+            self._write_eids(fresh)
+            self._write_books(fresh)
             self.connection.execute(
                 "UPDATE gateways SET applied = ? WHERE gateway = ?", [batch.end, gateway]
             )
         self.applied[batch.gateway] = batch.end
         self.parts += rows
-        if flaws:
-            raise StoreRejected(list(flaws))
 
     def forget(self, stream: str) -> None:
         """Delete everything of a stream."""

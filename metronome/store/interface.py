@@ -75,7 +75,7 @@ class Store(Protocol):
     """Where parts and events live.
 
     Failures: ``StoreUnavailable`` (the same call may work later) and, from ``write``,
-    ``StoreRejected`` (divert these items; the rest is written).
+    ``StoreRejected`` (put these items aside, then write the batch without them).
     """
 
     def start(self) -> Deferred[None]:
@@ -86,7 +86,11 @@ class Store(Protocol):
 
     def write(self, batch: Batch) -> Deferred[None]:
         """Apply a batch, all of it or nothing, durably.  Records of the batch's gateway
-        before its applied position are skipped, so that a replay changes nothing."""
+        before its applied position are skipped, so that a replay changes nothing.
+
+        Of a batch that holds records which the store will never take nothing is applied: it
+        fails with ``StoreRejected``, again and again, until it comes without them.  So a crash
+        or a lost answer between the refusal and its being put aside loses nothing."""
         ...
 
     def applied(self) -> Deferred[dict[str, int]]:

@@ -76,16 +76,13 @@ class MemoryStore:
     def _write(self, batch: Batch) -> None:
         applied = self._applied.get(batch.gateway, 0)
         fresh = [record for record in batch.records if record.position >= applied]
-        flaws = [(record, text) for record in fresh if (text := flaw(record))]
-        refused = {id(record) for record, _ in flaws}
-        taken = [record for record in fresh if id(record) not in refused]
-        for record in taken:
+        if flaws := [(record, text) for record in fresh if (text := flaw(record))]:
+            raise StoreRejected(list(flaws))
+        for record in fresh:
             self._take(batch.gateway, record)
-        for tally in stored_lines(taken):
+        for tally in stored_lines(fresh):
             self._books[_line(tally)] += tally.number
         self._applied[batch.gateway] = max(applied, batch.end)
-        if flaws:
-            raise StoreRejected(list(flaws))
 
     def _take(self, gateway: str, record: Record) -> None:
         content = record.content

@@ -6,6 +6,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from metronome.gateway.consumer import Consumer
+from metronome.gateway.dead_letters import Kept
 from metronome.gateway.duplicates import Duplicates
 from metronome.gateway.flusher import Flusher
 from metronome.gateway.intake import Intake, TickRow
@@ -35,8 +36,10 @@ class KeptLetters:
     def __init__(self) -> None:
         self.letters: list[tuple[Record, str]] = []
 
-    def put(self, record: Record, reason: str) -> None:
-        self.letters.append((record, reason))
+    def put(self, gateway: str, record: Record, reason: str, day: str) -> Kept:
+        if (record, reason) not in self.letters:
+            self.letters.append((record, reason))
+        return Kept("store_rejected", day)
 
 
 class Kit:

@@ -69,6 +69,16 @@ def test_rejected_input_is_sampled_newest_first_and_bounded() -> None:
     assert ledger.notes("other") == []
 
 
+def test_replayed_input_is_received_and_stored() -> None:
+    """The counters only grow, and balance."""
+    ledger, telemetry = make()
+    ledger.replayed("main", 3)
+    assert ledger.waiting("main") == 0
+    assert telemetry.value("metronome_received_total", stream="main", source="replay") == 3
+    assert telemetry.value("metronome_stored_total", stream="main") == 3
+    assert ledger.today() == DAY
+
+
 def test_recovered_input_is_received_and_waits() -> None:
     """What a former run left in the journal enters the books of this run."""
     ledger, telemetry = make()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred, fail
 
 from metronome.errors import StoreRejected, StoreUnavailable
-from metronome.gateway.writer import size
+from metronome.gateway.dead_letters import Kept
+from metronome.gateway.writer import Writer, size
 from metronome.model import Batch, Events, Record, Tally
 from metronome.store.memory import MemoryStore
 from tests.gateway.kit import Kit, counter, view
@@ -19,11 +20,9 @@ class Choosy(MemoryStore):
     def write(self, batch: Batch) -> Deferred[None]:
         if self.away:
             return fail(StoreUnavailable("away"))
-        refused = [record for record in batch.records if _is_bad(record)]
-        written = super().write(batch)
-        if refused:
-            written.addCallback(lambda _: fail(StoreRejected([(record, "no") for record in refused])))
-        return written
+        if refused := [record for record in batch.records if _is_bad(record)]:
+            return fail(StoreRejected([(record, "no") for record in refused]))
+        return super().write(batch)
 
 
 def _is_bad(record: Record) -> bool:
@@ -80,20 +79,11 @@ def test_only_input_is_counted() -> None:
 
 
 def test_what_cannot_be_put_aside_yet_is_not_lost() -> None:
-    """The store refuses a record once; while the disk refuses it too, the batch waits."""
-
-    class Once(Choosy):
-        """As real stores do: what was applied is skipped the next time."""
-
-        def write(self, batch: Batch) -> Deferred[None]:
-            if self._applied.get(batch.gateway, 0) >= batch.end:
-                return MemoryStore.write(self, batch)
-            return super().write(batch)
-
-    kit = Kit(store=Once())
+    """While the disk refuses what the store refuses, the batch waits, and nothing of it is stored."""
+    kit = Kit(store=Choosy())
     put = kit.letters.put
 
-    def full(record: Record, reason: str) -> None:
+    def full(gateway: str, record: Record, reason: str, day: str) -> Kept:
         kit.letters.put = put  # type: ignore[method-assign]
         raise OSError(28, "No space left on device")
 
@@ -109,3 +99,52 @@ def test_what_cannot_be_put_aside_yet_is_not_lost() -> None:
     assert [text for _, text in kit.letters.letters] == ["no"]
     assert kit.telemetry.value("metronome_stored_total", stream="main") == 1
     assert kit.received() == kit.accounted() == 2
+
+
+def test_the_stores_own_books_say_what_was_diverted() -> None:
+    """The line stands in the batch, in the refused record's place: it is applied with the batch, once."""
+    store = Choosy()
+    kit = Kit(store=store)
+    for item in ("a", "bad", "b"):
+        kit.wait(kit.intake.ticks("main", [view(item), view("x")], [], [], "http"))
+    kit.consumer.start()
+    kit.settle()
+    books = [("2023-11-14", "", "diverted", "store_rejected", 2), ("2023-11-14", "", "stored", "", 4)]
+    assert kit.wait(store.tallies("main")) == books
+    again = Writer(store, kit.ledger, kit.letters, 0)
+    batch = Batch(kit.journal.identity, [Record(0, Events("main", [view("bad")]))], 1)
+    kit.wait(again.work(batch))
+    assert kit.wait(store.tallies("main")) == books
+
+
+def test_what_does_not_fit_the_dead_letters_is_counted_apart() -> None:
+    """The batch is not held up by it."""
+    kit = Kit(store=Choosy())
+
+    def full(gateway: str, record: Record, reason: str, day: str) -> Kept:
+        return Kept("dead_letters_full", day)
+
+    kit.letters.put = full  # type: ignore[method-assign]
+    for item in ("bad", "a"):
+        kit.wait(kit.intake.ticks("main", [view(item)], [], [], "http"))
+    kit.consumer.start()
+    kit.settle()
+    assert kit.telemetry.value("metronome_diverted_total", stream="main", reason="dead_letters_full") == 1
+    assert kit.received() == kit.accounted() == 2
+    assert ("2023-11-14", "", "diverted", "dead_letters_full", 1) in kit.wait(kit.store.tallies("main"))
+
+
+def test_what_is_no_input_is_put_aside_without_a_line() -> None:
+    """A mark or a tally that the store refuses is kept, and the books say nothing of it."""
+
+    class NoTallies(MemoryStore):
+        def write(self, batch: Batch) -> Deferred[None]:
+            refused = [(one, "no") for one in batch.records if isinstance(one.content, list)]
+            return fail(StoreRejected(list(refused))) if refused else super().write(batch)
+
+    kit = Kit(store=NoTallies())
+    tallies = [Tally("main", "2023-11-14", "udp", "rejected", "bad_value", 9)]
+    batch = Batch("g", [Record(0, tallies), Record(5, Events("main", [view("a")]))], 9)
+    kit.wait(kit.writer.work(batch))
+    assert [record.position for record, _ in kit.letters.letters] == [0]
+    assert kit.wait(kit.store.tallies("main")) == [("2023-11-14", "", "stored", "", 1)]
