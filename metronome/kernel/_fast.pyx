@@ -551,7 +551,7 @@ cdef int _add_samples(list samples, scratch *s, slice text, int flags) except -1
         if reason:
             return reason
         name, labels, kind = parse_key(<bytes>s.key.p[: s.key.n])
-        timed = s.line.timed and s.groups[g].kind in (COUNTER, GAUGE)
+        timed = s.line.timed and mt_has_time(&s.groups[g])
         for i in range(s.groups[g].count):
             one = &s.items[s.groups[g].first + i]
             if s.groups[g].kind == SET:
@@ -560,7 +560,7 @@ cdef int _add_samples(list samples, scratch *s, slice text, int flags) except -1
                 value = one.value
             found.append(Sample(
                 name, labels, int(kind), value, s.groups[g].rate, s.line.time if timed else None,
-                bool(one.delta) and s.groups[g].kind == GAUGE,
+                bool(one.delta), bool(one.total),
             ))
     samples.extend(found)
     return WHY_OK

@@ -55,8 +55,8 @@ def _lines(block: bytes) -> list[bytes]:
     return [line for line in lines if line]
 
 
-_Known = tuple[Cell, Kind, float]
-"""The cell, kind and rate that all lines with the same frame have."""
+_Known = tuple[Cell, bytes, float]
+"""The cell, type and rate that all lines with the same frame have."""
 
 
 class _Cache(dict[tuple[Naming | bytes, int], Cell | None]):
@@ -391,7 +391,7 @@ class Table:
         if len(cells) == 1 and read.time is None and read.groups[0].items:
             if len(cache.frames) == FRAMES_KEPT:
                 cache.frames.clear()
-            cache.frames[frame] = (cells[0], read.groups[0].kind, read.groups[0].rate)
+            cache.frames[frame] = (cells[0], read.groups[0].word, read.groups[0].rate)
         return sum(
             self._fold(cell, item, group.rate, read.time)
             for cell, group in zip(cells, read.groups, strict=True)
@@ -400,15 +400,15 @@ class Table:
 
     def _feed_known(self, line: bytes, values: bytes, known: _Known, dialect: Dialect) -> int:
         """Fold a line whose name, type and fields were met before."""
-        cell, kind, rate = known
-        if kind == Kind.COUNTER and len(values) <= _PLAIN_DIGITS and values.isdigit():
+        cell, word, rate = known
+        if word == b"c" and len(values) <= _PLAIN_DIGITS and values.isdigit():
             cell.add(float(values), rate)
             cell.used = self._flushes + 1
             self._folded += 1
             if cell.other:
                 self._counts["overflowed"] += 1
             return 1
-        items = statsd_grammar.read_items(values, kind, rate, dialect.gauge_delta)
+        items = statsd_grammar.read_items(values, word, rate, dialect.gauge_delta)
         if isinstance(items, str):
             self._reject(items, line)
             return 0
@@ -434,6 +434,8 @@ class Table:
             cell.join(value, self._set_members)
         elif isinstance(cell, TimerCell):
             cell.time(value, rate, self._timer_samples)
+        elif item.total:
+            cell.grow(value, rate)
         elif time is not None:
             n, d = (value, 1.0) if isinstance(cell, GaugeCell) else (value / rate, 1.0 / rate)
             taken = self._kept(cell, self._late.fold(cell, round(time * 1000), n, d))
@@ -561,10 +563,10 @@ def _samples_of(line: bytes, dialect: Dialect) -> list[Sample] | str:
         named = statsd_series(read.naming, group.kind, dialect, None)
         if isinstance(named, str):
             return named
-        time = read.time if group.kind in (Kind.COUNTER, Kind.GAUGE) else None
+        time = read.time if statsd_grammar.has_time(group.word) else None
         for item in group.items:
             value = clean(item.value) if isinstance(item.value, bytes) else item.value
-            samples.append(Sample(*named, int(group.kind), value, group.rate, time, item.delta))
+            samples.append(Sample(*named, int(group.kind), value, group.rate, time, item.delta, item.total))
     return samples
 
 

@@ -11,6 +11,9 @@ turns all of them into sketch bins, in that order, and bins it stays until the f
 registers of them: the register is the hash's top 12 bits, its rank 1 + the zeros that lead
 the other 52 (at most 53).
 
+*Counters* that are sent running totals (``C``) remember the last one.  In a series that takes what
+finds no room (``guard.py``) totals of many meet, and add nothing.
+
 *Sketch bins* (DDSketch, Masson, Rim and Lee, VLDB 2019; logarithmic mapping): bin = sign *
 (ceil(ln|v| / ln gamma) + SKETCH_OFFSET); ``fold/sketch.py`` reads them.
 """
@@ -67,7 +70,7 @@ class Cell:
     """A series: its key, and what its kind needs.  ``used`` is the flush it last got a sample in;
     ``other``: it takes what finds no room (``guard.py``)."""
 
-    __slots__ = ("count", "d", "high", "id", "key", "kind", "low", "n", "other", "squares", "used")
+    __slots__ = ("count", "d", "high", "id", "key", "kind", "last", "low", "n", "other", "squares", "used")
 
     def __init__(self, key: bytes, kind: int):
         self.key = key
@@ -79,10 +82,20 @@ class Cell:
         self.d = 0.0
         self.low = self.high = self.squares = 0.0
         self.count = 0
+        self.last: float | None = None
 
     def add(self, value: float, rate: float) -> None:
         """Fold one sample of a counter."""
         self.n = within(self.n + value / rate)
+        self.d = within(self.d + 1.0 / rate)
+        self.count += 1
+
+    def grow(self, value: float, rate: float) -> None:
+        """Fold one running total of a counter."""
+        total = value / rate
+        if self.last is not None and not self.other:
+            self.n = within(self.n + (total - self.last if total >= self.last else total))
+        self.last = total
         self.d = within(self.d + 1.0 / rate)
         self.count += 1
 
@@ -102,6 +115,7 @@ class Cell:
         """Forget everything."""
         self.reset()
         self.n = 0.0
+        self.last = None
 
 
 class GaugeCell(Cell):

@@ -25,12 +25,12 @@ cdef extern from "kernel.h" nogil:
     ctypedef struct item:
         double value
         slice member
-        int delta
+        int delta, total
 
     ctypedef struct group:
         double rate
         size_t first, count
-        int kind
+        int kind, type
 
     ctypedef struct line:
         double time
@@ -129,6 +129,7 @@ cdef extern from "kernel.h" nogil:
         TAKE_OUT, LOOK_AT, GAUGE_VALUES
 
     int mt_number_start()
+    int mt_has_time(const group *g)
     uint64_t mt_hash64(const void *data, size_t n)
     int mt_reserve(buffer *b, size_t more)
     int mt_statsd_key(scratch *s, int kind, int dialect)

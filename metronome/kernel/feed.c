@@ -221,7 +221,7 @@ static uint64_t fold_item(table *t, const group *g, const item *i)
 {
     const line *l = &t->scratch.line;
     series *s = &t->series[g->series];
-    if (l->timed && (g->kind == GAUGE || g->kind == COUNTER)) {
+    if (l->timed && mt_has_time(g)) {
         double rate = g->kind == GAUGE ? 1 : g->rate;
         int64_t time_ms = (int64_t)rint(l->time * 1000);
         if (!mt_fold_late(t, g->series, time_ms, i->value / rate, 1 / rate))
@@ -333,6 +333,7 @@ static inline int feed_plain(table *t, const char *p, size_t n, int dialect)
     flavour = flavour_of(dialect, kind);
     if (!find_raw(t, hash_raw(t->seed + flavour, p, name.n), name, none, flavour, &index) || index == DROPPED)
         return 0;
+    i.total = 0;
     i.delta = kind == GAUGE && dialect & D_GAUGE_DELTA && (colon[1] == '+' || colon[1] == '-');
     if (mt_number(colon + 1, (size_t)(bar - colon - 1), &i.value))
         return 0;

@@ -160,7 +160,7 @@ static void put_row(const table *t, const series *s, const harvest *h, size_t ro
     a->n[row] = a->low[row] = a->high[row] = s->n;
     a->d[row] = s->d;
     a->squares[row] = 0;
-    if (s->side)
+    if (s->kind != COUNTER)
         put_side(s, a, row, at, h->sizes.weighted);
     put_ends(&h->sizes, a, row, at);
 }

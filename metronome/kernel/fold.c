@@ -267,6 +267,21 @@ static int fold_set(const table *t, series *s, slice member)
     return 0;
 }
 
+/* Fold one running total of a counter. */
+static int grow(series *s, double total, double rate)
+{
+    double *last = s->side;
+    if (!last && !(last = s->side = malloc(sizeof *last)))
+        return -1;
+    if (s->flags & S_HELD && !(s->flags & S_OTHER))
+        s->n = mt_within(s->n + (total >= *last ? total - *last : total));
+    s->flags |= S_HELD;
+    *last = total;
+    s->d = mt_within(s->d + 1 / rate);
+    s->count++;
+    return 0;
+}
+
 /* Fold one sample; -1 without memory. */
 int mt_fold(table *t, series *s, const item *i, double rate)
 {
@@ -278,6 +293,8 @@ int mt_fold(table *t, series *s, const item *i, double rate)
     case SET:
         return fold_set(t, s, i->member);
     }
+    if (i->total)
+        return grow(s, i->value / rate, rate);
     s->n = mt_within(s->n + i->value / rate);
     s->d = mt_within(s->d + 1 / rate);
     s->count++;

@@ -37,6 +37,7 @@ class Sample(NamedTuple):
     """One measurement off the wire.  ``value`` is a str for sets, else a float.
 
     ``delta``: a signed gauge change.  ``time``: epoch seconds, None when not carried.
+    ``total``: a counter's running total.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Sample(NamedTuple):
     rate: float
     time: float | None
     delta: bool
+    total: bool = False
 
 
 class Reject(NamedTuple):

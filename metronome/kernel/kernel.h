@@ -44,6 +44,9 @@ enum reason {
 
 enum kind { COUNTER, GAUGE, TIMER, SET };
 
+/* What a type says beside the kind. */
+enum type { T_PLAIN, T_TOTAL, T_VALUE };
+
 enum dialect {
     D_GAUGE_DELTA = 1,
     D_DOGSTATSD = 2,
@@ -98,7 +101,8 @@ typedef struct {
 typedef struct {
     double value;
     slice member; /* of a set, instead of the value */
-    int delta;
+    int delta;    /* of a gauge: a change */
+    int total;    /* of a counter: how far it is */
 } item;
 
 typedef struct {
@@ -106,7 +110,7 @@ typedef struct {
     double rate;
     size_t first, count; /* its items */
     uint32_t series;     /* filled in when folded */
-    int kind;
+    int kind, type;
 } group;
 
 typedef struct {
@@ -149,7 +153,7 @@ typedef struct {
 
 typedef struct {
     double n, d;
-    void *side; /* gauge, timer or set state; NULL for counters */
+    void *side; /* gauge, timer or set state; a counter's last total, or NULL */
     uint64_t key_at;
     uint64_t id;
     uint32_t count, used;
@@ -157,7 +161,7 @@ typedef struct {
     uint8_t kind, flags;
 } series;
 
-#define S_HELD 1  /* a gauge that has a value */
+#define S_HELD 1  /* a gauge that has a value, a counter that has a total */
 #define S_OTHER 2 /* it takes what finds no room (guard.c) */
 
 typedef struct {
@@ -314,6 +318,7 @@ enum harvest_of { TAKE_OUT, LOOK_AT, GAUGE_VALUES };
 
 /* number.c */
 int mt_number(const char *p, size_t n, double *out);
+int mt_hexadecimal(const char *p, size_t n, double *out);
 int mt_number_start(void);
 
 /* text.c */
@@ -434,6 +439,12 @@ long mt_forget(table *t, const char *keys, size_t n);
 uint64_t mt_merge(table *t, const flush_arrays *a, size_t rows);
 
 #pragma GCC visibility pop
+
+/* Whether a time says anything of the samples of a group. */
+static inline int mt_has_time(const group *g)
+{
+    return g->kind == GAUGE || (g->kind == COUNTER && g->type != T_TOTAL);
+}
 
 static inline double mt_within(double value)
 {

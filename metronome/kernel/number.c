@@ -60,6 +60,18 @@ static int by_library(const char *p, size_t n, double *out)
     return isfinite(*out) ? WHY_OK : WHY_NOT_FINITE;
 }
 
+/* Read `0x` and digits, which the caller has found to be no decimal and not too long. */
+int mt_hexadecimal(const char *p, size_t n, double *out)
+{
+    size_t i;
+    if (n < 3 || p[0] != '0' || (p[1] | 0x20) != 'x')
+        return WHY_BAD_VALUE;
+    for (i = 2; i < n; i++)
+        if ((unsigned char)(p[i] - '0') >= 10 && (unsigned char)((p[i] | 0x20) - 'a') >= 6)
+            return WHY_BAD_VALUE;
+    return by_library(p, n, out);
+}
+
 typedef struct {
     uint64_t mantissa;
     int digits;      /* all of them */

@@ -5,15 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int kind_of(slice word)
+static int kind_of(slice word, int *type)
 {
+    *type = T_PLAIN;
     if (word.n == 2 && word.p[0] == 'm' && word.p[1] == 's')
         return TIMER;
+    if (word.n == 2 && word.p[0] == 'k' && word.p[1] == 'v') {
+        *type = T_VALUE;
+        return GAUGE;
+    }
     if (word.n != 1)
         return -1;
     switch (*word.p) {
-    case 'c':
     case 'C':
+        *type = T_TOTAL;
+        return COUNTER;
+    case 'c':
     case 'm':
         return COUNTER;
     case 'h':
@@ -56,11 +63,26 @@ static int cut(slice *field, slice *after)
     return 1;
 }
 
+static int is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static slice without_blanks(slice text)
+{
+    for (; text.n && is_blank(*text.p); text.n--)
+        text.p++;
+    while (text.n && is_blank(text.p[text.n - 1]))
+        text.n--;
+    return text;
+}
+
 /* A sample rate; 0 where it is not in (0, 1]. */
-static double read_rate(const char *p, size_t n)
+static double read_rate(slice text)
 {
     double rate;
-    if (mt_number(p, n, &rate) || !(rate > 0 && rate <= 1) || 1 / rate > LARGEST)
+    text = without_blanks(text);
+    if (mt_number(text.p, text.n, &rate) || !(rate > 0 && rate <= 1) || 1 / rate > LARGEST)
         return 0;
     return rate;
 }
@@ -119,7 +141,7 @@ static int take_field(scratch *s, slice field, int dialect)
     return WHY_OK;
 }
 
-static int add_group(scratch *s, slice values, int kind, double rate)
+static int add_group(scratch *s, slice values, int kind, int type, double rate)
 {
     group *g;
     if (s->line.groups == s->group_cap) {
@@ -133,6 +155,7 @@ static int add_group(scratch *s, slice values, int kind, double rate)
     g = &s->groups[s->line.groups++];
     g->values = values;
     g->kind = kind;
+    g->type = type;
     g->rate = rate;
     return WHY_OK;
 }
@@ -145,19 +168,22 @@ static int read_groups(scratch *s, cursor *c, int dialect)
     next_field(c, &values);
     for (;;) {
         double rate = 1;
-        int more, kind;
+        int more, kind, type;
         if (!next_field(c, &field))
             return WHY_MALFORMED_LINE;
         more = cut(&field, &after);
+        field = without_blanks(field);
         if (!field.n)
             return WHY_MALFORMED_LINE;
-        if ((kind = kind_of(field)) < 0)
+        if ((kind = kind_of(field, &type)) < 0)
             return WHY_BAD_TYPE;
         while (!more && next_field(c, &field)) {
             char first = field.n ? *field.p : 0;
             if (first == '@') {
                 more = !tagged && cut(&field, &after);
-                if (!(rate = read_rate(field.p + 1, field.n - 1)))
+                field.p++;
+                field.n--;
+                if (!(rate = read_rate(field)))
                     return WHY_BAD_RATE;
             } else if (first == ':' && !tagged && field.n > 1) {
                 more = 1;
@@ -169,26 +195,12 @@ static int read_groups(scratch *s, cursor *c, int dialect)
                 tagged |= first == '#';
             }
         }
-        if (add_group(s, values, kind, rate))
+        if (add_group(s, values, kind, type, rate))
             return WHY_MEMORY;
         if (!more)
             return WHY_OK;
         values = after;
     }
-}
-
-static int is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static slice without_blanks(slice text)
-{
-    for (; text.n && is_blank(*text.p); text.n--)
-        text.p++;
-    while (text.n && is_blank(text.p[text.n - 1]))
-        text.n--;
-    return text;
 }
 
 static item *new_item(scratch *s)
@@ -204,6 +216,15 @@ static item *new_item(scratch *s)
     return &s->items[s->line.items++];
 }
 
+/* A value, decimal or hexadecimal. */
+static int read_value(slice text, double *out)
+{
+    int reason = mt_number(text.p, text.n, out);
+    if (reason == WHY_BAD_VALUE && text.n > 2 && text.n <= NUMBER_BYTES)
+        return mt_hexadecimal(text.p, text.n, out);
+    return reason;
+}
+
 static int read_number_item(scratch *s, const group *g, slice text, int deltas)
 {
     int reason, signs;
@@ -212,12 +233,13 @@ static int read_number_item(scratch *s, const group *g, slice text, int deltas)
         return WHY_MEMORY;
     text = without_blanks(text);
     signs = g->kind == GAUGE && text.n;
-    i->delta = signs && deltas && (*text.p == '+' || *text.p == '-');
+    i->delta = signs && deltas && g->type != T_VALUE && (*text.p == '+' || *text.p == '-');
+    i->total = g->type == T_TOTAL;
     if (signs && *text.p == '=') {
         text.p++;
         text.n--;
     }
-    if ((reason = mt_number(text.p, text.n, &i->value)))
+    if ((reason = read_value(text, &i->value)))
         return reason;
     if (g->kind != GAUGE && fabs(i->value / g->rate) > LARGEST)
         return WHY_NOT_FINITE;
@@ -235,6 +257,7 @@ static int read_items(scratch *s, group *g, int deltas)
             if (!i)
                 return WHY_MEMORY;
             i->member = rest;
+            i->delta = i->total = 0;
         }
         more = 0;
     }
@@ -252,12 +275,14 @@ static int read_items(scratch *s, group *g, int deltas)
 static int read_time(scratch *s)
 {
     line *l = &s->line;
+    slice text;
     size_t i;
     l->timed = 0;
     for (i = 0; l->time_text.p && i < l->groups; i++) {
-        if (s->groups[i].kind == COUNTER || s->groups[i].kind == GAUGE) {
+        if (mt_has_time(&s->groups[i])) {
             l->timed = 1;
-            if (mt_number(l->time_text.p, l->time_text.n, &l->time) ||
+            text = without_blanks(l->time_text);
+            if (mt_number(text.p, text.n, &l->time) ||
                 !(l->time * 1000 > 0 && l->time * 1000 <= LATEST_MS))
                 return WHY_BAD_TIME;
             break;

@@ -6,8 +6,8 @@
     group  = values "|" type *("|@" rate)
     values = item *(":" item)                 a set has one item, colons and all
 
-*Types.*  ``c``, ``m`` and ``C`` count, as in statsd, ``ms``, ``h`` and ``d`` are timers, ``g`` a
-gauge, ``s`` a set.
+*Types.*  ``c`` and ``m`` count, ``C`` (brubeck's) is a counter's running total, ``ms``, ``h`` and ``d`` are
+timers, ``g`` and ``kv`` (statsite's) set a gauge, ``s`` is a set.
 
 *Several values.*  DogStatsD packs ``a:1:2:3|ms``; empty items are skipped, a list of nothing
 else is a line without samples.  Old statsd groups ``a:1|c:2|ms``; each group has its own type
@@ -24,12 +24,18 @@ not use theirs.  A value that overflows when divided by its rate is ``not_finite
 *Times* (``T``) are for counters and gauges, above 0 and not later than ``LATEST_MS``, else
 ``bad_time``; on timers and sets they say nothing.
 
-*Blanks* (spaces and tabs) around a number and at the end of a line are not part of it: shell
-scripts send ``a:$(wc -l < file)|c``, and ``wc`` puts blanks in front.
+*Blanks* (spaces and tabs) around a number or a type and at the end of a line are not part of it:
+shell scripts send ``a:$(wc -l < file)|c``, and ``wc`` puts blanks in front.
+
+*Numbers* are decimals (``number.py``), or hexadecimal integers as statsd reads them: ``0x1f``.
 
 *Gauges.*  ``+`` or ``-`` in front changes the gauge (``dialect.gauge_delta``), otherwise it is the
 sign.  ``=`` in front sets it whatever follows: ``a:=-5|g``.  With a time the sign is a sign too,
-because there is nothing in the past to add to.
+because there is nothing in the past to add to.  ``kv`` has no changes: its sign is a sign.
+
+*Running totals.*  What ``C`` sends is how far a counter is.  The counter grows by the difference to the
+last total, and by all of a total that is lower, because whoever counts began anew; the first one
+is where it starts.  Without a past to compare with, a time says nothing of it.
 
 *Events* ``_e{T,X}:title|text`` and checks ``_sc|name|0-3``: only their shape is looked at.
 
@@ -44,22 +50,24 @@ from typing import NamedTuple
 from metronome.kernel.interface import Dialect
 from metronome.kernel.naming import Naming
 from metronome.kernel.number import read_number
-from metronome.limits import LATEST_MS
+from metronome.limits import LATEST_MS, NUMBER_BYTES
 from metronome.model import Kind
 
 _KINDS = {
     b"c": Kind.COUNTER,
-    b"C": Kind.COUNTER,
     b"m": Kind.COUNTER,
+    b"C": Kind.COUNTER,
     b"ms": Kind.TIMER,
     b"h": Kind.TIMER,
     b"d": Kind.TIMER,
     b"g": Kind.GAUGE,
+    b"kv": Kind.GAUGE,
     b"s": Kind.SET,
 }
 _ORIGINS = ((b"c:", b"container_id"), (b"e:", b"external_data"), (b"card:", b"cardinality"))
 _EVENT = re.compile(rb"_e\{([0-9]{1,5}),([0-9]{1,5})\}:")
 _CHECK = re.compile(rb"_sc\|[^|]+\|[0-3](?:\||\Z)")
+_HEXADECIMAL = re.compile(rb"0[xX][0-9a-fA-F]+")
 _BLANKS = b" \t"
 _LARGEST = 1.7976931348623157e308
 
@@ -69,11 +77,16 @@ class Item(NamedTuple):
 
     value: float | bytes
     delta: bool
+    """Of a gauge: a change."""
+    total: bool
+    """Of a counter: how far it is."""
 
 
 class Group(NamedTuple):
     """Values of one type and rate."""
 
+    word: bytes
+    """The type as sent."""
     kind: Kind
     rate: float
     items: list[Item]
@@ -87,8 +100,8 @@ class Line(NamedTuple):
     time: float | None
 
 
-_Raw = tuple[bytes, Kind, float]
-"""A group with its values unread: values, kind, rate."""
+_Raw = tuple[bytes, bytes, float]
+"""A group with its values unread: values, type, rate."""
 
 
 class _Fields:
@@ -142,17 +155,17 @@ def read_line(line: bytes, dialect: Dialect) -> Line | str:
     if isinstance(raw, str):
         return raw
     time: float | None = None
-    if fields.time is not None and any(kind in (Kind.COUNTER, Kind.GAUGE) for _, kind, _ in raw):
-        seconds = read_number(fields.time)
+    if fields.time is not None and any(has_time(word) for _, word, _ in raw):
+        seconds = read_number(fields.time.strip(_BLANKS))
         if isinstance(seconds, str) or not 0 < seconds * 1000 <= LATEST_MS:
             return "bad_time"
         time = seconds
     groups = []
-    for values, kind, rate in raw:
-        items = read_items(values, kind, rate, dialect.gauge_delta and time is None)
+    for values, word, rate in raw:
+        items = read_items(values, word, rate, dialect.gauge_delta and time is None)
         if isinstance(items, str):
             return items
-        groups.append(Group(kind, rate, items))
+        groups.append(Group(word, _KINDS[word], rate, items))
     origin = tuple((label, fields.origin[label]) for _, label in _ORIGINS if fields.origin.get(label))
     return Line(Naming(name, fields.tags, origin), groups, time)
 
@@ -166,10 +179,10 @@ def _read_groups(texts: list[bytes], fields: _Fields, dialect: Dialect) -> list[
             return "malformed_line"
         word, more, after = texts[index].partition(b":")
         index += 1
+        word = word.strip(_BLANKS)
         if not word:
             return "malformed_line"
-        kind = _KINDS.get(word)
-        if kind is None:
+        if word not in _KINDS:
             return "bad_type"
         rate = 1.0
         while not more and index < len(texts):
@@ -185,7 +198,7 @@ def _read_groups(texts: list[bytes], fields: _Fields, dialect: Dialect) -> list[
             else:
                 fields.take(field, dialect)
                 tagged = tagged or field[:1] == b"#"
-        groups.append((values, kind, rate))
+        groups.append((values, word, rate))
         if not more:
             return groups
         values = after
@@ -193,26 +206,43 @@ def _read_groups(texts: list[bytes], fields: _Fields, dialect: Dialect) -> list[
 
 def read_rate(text: bytes) -> float:
     """A sample rate; 0 where it is not in (0, 1]."""
-    rate = read_number(text)
+    rate = read_number(text.strip(_BLANKS))
     if isinstance(rate, str) or not 0 < rate <= 1 or 1 / rate > _LARGEST:
         return 0.0
     return rate
 
 
-def read_items(values: bytes, kind: Kind, rate: float, deltas: bool) -> list[Item] | str:
+def has_time(word: bytes) -> bool:
+    """Whether a time says anything of samples of this type."""
+    return _KINDS[word] in (Kind.COUNTER, Kind.GAUGE) and word != b"C"
+
+
+def read_value(text: bytes) -> float | str:
+    """A value, decimal or hexadecimal, or why it is none."""
+    value = read_number(text)
+    if value != "bad_value" or len(text) > NUMBER_BYTES or not _HEXADECIMAL.fullmatch(text):
+        return value
+    try:
+        return float.fromhex(text.decode("ascii"))
+    except OverflowError:
+        return "not_finite"
+
+
+def read_items(values: bytes, word: bytes, rate: float, deltas: bool) -> list[Item] | str:
     """The values of a group, or why one of them is none."""
+    kind = _KINDS[word]
     if kind == Kind.SET:
-        return [Item(values, False)] if values else []
+        return [Item(values, False, False)] if values else []
     items = []
     for text in values.split(b":"):
         if not text:
             continue
         text = text.strip(_BLANKS)
-        delta = kind == Kind.GAUGE and deltas and text[:1] in (b"+", b"-")
-        value = read_number(text[1:] if kind == Kind.GAUGE and text[:1] == b"=" else text)
+        delta = word == b"g" and deltas and text[:1] in (b"+", b"-")
+        value = read_value(text[1:] if kind == Kind.GAUGE and text[:1] == b"=" else text)
         if isinstance(value, str):
             return value
         if kind != Kind.GAUGE and abs(value / rate) > _LARGEST:
             return "not_finite"
-        items.append(Item(value, delta))
+        items.append(Item(value, delta, word == b"C"))
     return items

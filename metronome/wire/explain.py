@@ -3,7 +3,7 @@
 =========  ==================================================================================
 sample     ``{"name", "labels", "kind", "value", "rate", "time", "delta"}``: ``value`` is a text
            for sets, ``time`` (epoch seconds) is there when the line carries one, ``delta`` is
-           true for a signed change of a gauge
+           true for a signed change of a gauge; ``"total": true`` for a counter's running total
 point      ``{"name", "stream", "time", "n", "d", "p", "v", "kind"}``: contract.md section 2
 event      ``{"event": {...}}``: the event as it is kept
 reject     ``{"reject": reason, "excerpt": text}``, for a tick also ``param`` and ``index``
@@ -75,6 +75,8 @@ def _sample(sample: Sample) -> Told:
     }
     if sample.time is not None:
         told["time"] = sample.time
+    if sample.total:
+        told["total"] = True
     return told
 
 

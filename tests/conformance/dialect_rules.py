@@ -114,11 +114,13 @@ RULES = (
     ),
     Rule(
         "Types",
-        "Known are `c`, `m` and `C` (counters), `ms`, `h` and `d` (timers), `g`, `s`. Any other type is "
-        "refused by name (`bad_type`).",
-        "`d` is DogStatsD's; `m` and `C` count as they do in statsd (brubeck's `C` is a running total, which "
-        "the line does not tell). Counting everything else, as "
-        "statsd does, turns a typing error into a series that means something else; taking the first "
+        "Known are `c` and `m` (counters), `C` (a counter's running total), `ms`, `h` and `d` (timers), `g`, "
+        "`kv` (a gauge whose sign is a sign), `s`. Any other type is refused by name (`bad_type`).",
+        "`d` is DogStatsD's, `kv` statsite's, `C` brubeck's: of a running total the difference to the last "
+        "one counts, or all of one that is lower; the first is where it starts. statsd would add the totals "
+        "up, but only because it counts everything that it does not know; `m` is known by that alone, and "
+        "its clients mean a meter. Doing so with every word "
+        "turns a typing error into a series that means something else; taking the first "
         "letter, as veneur does, guesses.",
         ("diff-0133", "diff-0450", "diff-0465", "diff-0499", "diff-0457"),
         lambda view: view.is_sample and bool(view.bar) and view.word not in (b"c", b"g", b"ms", b"h", b"s"),
@@ -184,11 +186,12 @@ RULES = (
     ),
     Rule(
         "Numbers",
-        "Decimals with an optional exponent; `5.` and `.5` are numbers. Blanks around one and at the end "
-        "of a line are not part of it. Hexadecimal, `_` between digits, units and text are refused "
-        "(`bad_value`).",
-        "What all five read is read, and blanks because shell scripts send them (`wc -l` puts some in "
-        "front). Hexadecimal is read by JavaScript alone, and no client means it.",
+        "Decimals with an optional exponent; `5.` and `.5` are numbers. Blanks around one, around a type and "
+        "at the end of a line are not part of it. Whole numbers may be hexadecimal (`0x1f`). `_` between "
+        "digits, other bases, units and text are refused (`bad_value`).",
+        "What any of the five reads is read: blanks because shell scripts send them (`wc -l` puts some in "
+        "front), hexadecimal because statsd does. JavaScript knows `0b11` and `0o17` too: there it is an "
+        "accident, and nobody was found who sends such.",
         ("diff-0466", "diff-0470", "diff-0472", "diff-0467", "diff-0177"),
         has_odd_number,
         accepts=True,

@@ -54,8 +54,8 @@ def input_of(case: Case) -> bytes:
 
 
 def ours(sample: Sample) -> Value:
-    """One of our samples, as a plain tuple."""
-    return tuple(sample)
+    """One of our samples, as a plain tuple; running totals are brubeck's alone."""
+    return tuple(sample[:-1])
 
 
 def tags_of(tags: list[str] | None) -> Any:

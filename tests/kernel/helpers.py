@@ -13,14 +13,15 @@ UNION = Dialect()
 
 
 def parsed(kernel: ModuleType, line: str | bytes, dialect: Dialect = UNION) -> Any:
-    """The samples of a line as plain tuples, or the reason why it is refused."""
+    """The samples of a line as plain tuples, or the reason why it is refused.  Only of a running
+    total it is said that it is one."""
     raw = line.encode() if isinstance(line, str) else line
     samples, rejects = kernel.parse_statsd(raw, dialect)
     if rejects:
         assert not samples
         assert [reject.excerpt for reject in rejects] == [raw[:160]]
         return rejects[0].reason
-    return [tuple(sample) for sample in samples]
+    return [tuple(sample if sample.total else sample[:-1]) for sample in samples]
 
 
 def rows(columns: Columns) -> list[dict[str, Any]]:

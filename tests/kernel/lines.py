@@ -68,11 +68,18 @@ VALUES += [
     b"  =7 ",
     b" ",
     b"9007199254740993",
+    b"0x1f",
+    b"0X20000000000003",
+    b"0x",
+    b"0x1g:0xA",
+    b"0x" + b"f" * 256,
 ]
-TYPES = [b"c", b"ms", b"g", b"s", b"h", b"d", b"m", b"C", b"q", b"", b"kv", b"c ", b"g\t"]
+TYPES = [b"c", b"ms", b"g", b"C", b"s", b"h", b"d", b"m", b"kv", b"q", b"", b"c ", b"\tC", b"g\t", b" "]
 FIELDS = [
     b"@0.5",
     b"@0.5 ",
+    b"@ 1",
+    b"T 100\t",
     b"@1",
     b"@0.1",
     b"@3e-5",
@@ -177,7 +184,9 @@ def statsd_line(rng: random.Random) -> bytes:
     """A statsd line that is nearly good."""
     if rng.random() < 0.04:
         return _wild(rng.choice(EVENTS), rng)
-    line = rng.choice(NAMES) + b":" + rng.choice(VALUES) + b"|" + rng.choice(TYPES[: rng.choice((3, 6, 11))])
+    line = (
+        rng.choice(NAMES) + b":" + rng.choice(VALUES) + b"|" + rng.choice(TYPES[: rng.choice((3, 4, 9, 15))])
+    )
     for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
         line += b"|" + rng.choice(FIELDS)
     if rng.random() < 0.1:

@@ -32,6 +32,41 @@ def test_a_counter_adds_values_and_weights(kernel: ModuleType) -> None:
     assert (row["counts"], row["kinds"]) == (3, 0)
 
 
+def test_a_running_total_grows_a_counter(kernel: ModuleType) -> None:
+    """The first total is where it starts; then differences count, and all of one that began anew."""
+    table = kernel.Table()
+    table.feed_statsd(b"a:100|C\na:130|C\na:5|c", UNION)
+    (row,) = rows(table.flush(0, 10.0))
+    assert (row["n"], row["d"], row["counts"], row["low"]) == (35.0, 3.0, 3, 35.0)
+    table.feed_statsd(b"a:150:20:20|C\nb:0|C\nb:7|C|@0.5\nb:8|C|@0.5|T100", UNION)
+    first, second = rows(table.flush(10000, 10.0))
+    assert (first["n"], first["d"]) == (40.0, 3.0)
+    assert (second["n"], second["d"], second["counts"]) == (16.0, 5.0, 3)
+    table.feed_statsd(b"c:5|c", UNION)
+    assert [row["n"] for row in rows(table.flush(20000, 10.0))] == [5.0]
+
+
+def test_a_forgotten_counter_forgets_its_total(kernel: ModuleType) -> None:
+    """What comes next is a first total again; so it is when an idle one was pruned."""
+    table = kernel.Table()
+    for forget in (lambda: table.forget([b"ca"]), lambda: (table.flush(0, 1.0), table.prune(0))):
+        table.feed_statsd(b"a:100|C", UNION)
+        forget()
+        table.feed_statsd(b"a:130|C\na:131|C", UNION)
+        assert [row["n"] for row in rows(table.flush(0, 10.0))] == [1.0]
+        table.forget([b"ca"])
+
+
+def test_totals_of_many_add_nothing(kernel: ModuleType) -> None:
+    """In the series that takes what finds no room, nobody knows whose total it is."""
+    table = kernel.Table(series_limit=1)
+    table.feed_statsd(b"a:1|c\nb:100|C\nc:7|C\nb:101|C\nd:2|c", UNION)
+    assert [(row["series"][0], row["n"], row["counts"]) for row in rows(table.flush(0, 10.0))] == [
+        ("a", 1.0, 1),
+        ("_other_", 2.0, 4),
+    ]
+
+
 def test_a_timer_keeps_sums_extremes_and_samples(kernel: ModuleType) -> None:
     """Samples stand as sent, with weights as soon as one is not 1."""
     row = folded(kernel, "a:10|ms\na:20|ms\na:6|ms")
@@ -77,6 +112,12 @@ def test_a_gauge_is_set_and_changed(kernel: ModuleType) -> None:
     """n is the last value; low and high are the extremes of the period; deltas begin at 0."""
     row = folded(kernel, "a:+5|g\na:-7|g\na:3|g\na:=-1|g")
     assert (row["n"], row["d"], row["low"], row["high"], row["counts"]) == (-1.0, 1.0, -2.0, 5.0, 4)
+
+
+def test_a_simple_value_sets_a_gauge(kernel: ModuleType) -> None:
+    """statsite's kv has no changes: its sign is a sign."""
+    row = folded(kernel, "a:+5|kv\na:-7|kv\na:+2|g")
+    assert (row["kinds"], row["n"], row["low"], row["high"], row["counts"]) == (1, -5.0, -7.0, 5.0, 3)
 
 
 def test_a_gauge_outlives_the_flush(kernel: ModuleType) -> None:

@@ -77,7 +77,7 @@ def test_a_good_line_is_a_point(kernel: ModuleType, line: str, expected: Any) ->
     samples, rejects = kernel.parse_graphite(line.encode(), UNION)
     assert not rejects
     name, labels, value, time = expected
-    assert samples == [(name, tuple(sorted(labels.items())), 1, value, 1.0, time, False)]
+    assert samples == [(name, tuple(sorted(labels.items())), 1, value, 1.0, time, False, False)]
 
 
 @pytest.mark.parametrize(("line", "reason"), BAD, ids=[line[:40] for line, _ in BAD])
