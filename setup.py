@@ -21,6 +21,7 @@ RUNTIME = [
     "duckdb>=1.2,<3",
     "orjson>=3.10,<4",
     "zstandard>=0.22,<1",
+    "cramjam>=2.8,<3",
     "PyYAML>=6,<7",
     "tzdata>=2024.1",
 ]
