@@ -1,4 +1,4 @@
-"""The native table and its pure twin: ``Table``, ``hash64``, ``parse_statsd``, ``parse_graphite``.
+"""The native table and its pure twin, and what goes with it: see below.
 
 The native twin is used where it was built; ``METRONOME_PURE=1`` forces the pure one.
 ``TWIN`` says which runs.  This file is the only one that knows.
@@ -9,6 +9,7 @@ The native twin is used where it was built; ``METRONOME_PURE=1`` forces the pure
 - ``hash64(data) -> int``: FNV-1a over the bytes, finished with murmur3's 64-bit mixer.
 - ``parse_statsd(block, dialect) -> (samples, rejects)``, ``parse_graphite(block, dialect)``
   the same: the parser without the table, for ``metronome parse`` and the conformance tests.
+- ``write_lines(texts, form, values, seconds, pickled) -> Written``: Graphite's lines, see ``writing.py``.
 """
 
 from __future__ import annotations
@@ -18,16 +19,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or os.environ.get("METRONOME_PURE", "") not in ("", "0"):
     from metronome.kernel._pure import Table, hash64, parse_graphite, parse_statsd
+    from metronome.kernel.writing import write_lines
 
     TWIN = "pure"
 else:
     try:
-        from metronome.kernel._fast import Table, hash64, parse_graphite, parse_statsd
+        from metronome.kernel._fast import Table, hash64, parse_graphite, parse_statsd, write_lines
 
         TWIN = "native"
     except ImportError:
         from metronome.kernel._pure import Table, hash64, parse_graphite, parse_statsd
+        from metronome.kernel.writing import write_lines
 
         TWIN = "pure"
 
-__all__ = ["TWIN", "Table", "hash64", "parse_graphite", "parse_statsd"]
+__all__ = ["TWIN", "Table", "hash64", "parse_graphite", "parse_statsd", "write_lines"]

@@ -90,6 +90,7 @@ cdef int _flags(object dialect):
 
 
 include "columns.pxi"
+include "writing.pxi"
 
 
 cdef dict _told(const tally *t):

@@ -4,22 +4,22 @@ carbon's rules that the writer obeys: the path holds no white space; tags follow
 ``;name=value``, sorted by name; a tag name holds none of ``;!^=``, a value no ``;`` and no
 leading ``~``, and neither is empty; the timestamp is in whole seconds.
 
-Reading plaintext is the kernel's business, because it has to be fast.
+Writing many rows is the kernel's business, because it has to be fast, and so is reading.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from metronome.model import Labels
+import numpy as np
 
-_UNSAFE_PATH = re.compile(r"[\s\x00-\x1f\x7f;]+")
-_UNSAFE_TAG_NAME = re.compile(r"[\s\x00-\x1f\x7f;!^=]+")
-_UNSAFE_TAG_VALUE = re.compile(r"[\s\x00-\x1f\x7f;]+")
-_EXACT_INTEGERS: Final = 1e15
-"""Below this a whole number prints the same with and without a decimal point."""
+from metronome.kernel import write_lines
+from metronome.kernel.paths import Spelling, safe_path, safe_value, tag_text
+from metronome.kernel.writing import Form, Texts, Written, joined, number_text
+from metronome.model import F64, I64
+
+__all__ = ["Line", "encode", "number_text", "rows_of", "safe_path", "safe_value", "tag_text", "write"]
 
 
 class Line(NamedTuple):
@@ -31,29 +31,25 @@ class Line(NamedTuple):
     """Epoch seconds."""
 
 
-def safe_path(name: str) -> str:
-    """A series name as a path that is one word: what would end it becomes ``_``."""
-    return _UNSAFE_PATH.sub("_", name)
+_WHOLE_PATHS: Final = Form(Spelling.READY, (b"",), (b"",))
 
 
-def tag_text(labels: Labels) -> str:
-    """Labels as ``;name=value…``; an empty value is sent as ``_``."""
-    return "".join(f";{_UNSAFE_TAG_NAME.sub('_', name)}={safe_value(value)}" for name, value in labels)
+def write(texts: Texts, form: Form, values: F64, seconds: I64) -> Written:
+    """Write rows of finite values as lines; see ``kernel/writing.py``."""
+    return write_lines(texts, form, values, seconds)
 
 
-def number_text(value: float) -> str:
-    """The shortest decimal text that reads back as the same double."""
-    if -_EXACT_INTEGERS < value < _EXACT_INTEGERS and value == int(value):
-        return str(int(value))
-    return repr(value)
+def rows_of(points: Iterable[Line]) -> tuple[Texts, Form, F64, I64]:
+    """Lines as rows to be written."""
+    points = list(points)
+    return (
+        joined([point.path.encode() for point in points]),
+        _WHOLE_PATHS,
+        np.array([[point.value] for point in points], np.float64).reshape(-1, 1),
+        np.array([point.time for point in points], np.int64),
+    )
 
 
 def encode(points: Iterable[Line]) -> bytes:
     """Write finite values as lines; paths must be safe already."""
-    return "".join([f"{path} {number_text(value)} {time}\n" for path, value, time in points]).encode()
-
-
-def safe_value(value: str) -> str:
-    """A label's value as that of a tag, which is not empty."""
-    text = _UNSAFE_TAG_VALUE.sub("_", value) or "_"
-    return "_" + text[1:] if text.startswith("~") else text
+    return write(*rows_of(points)).data

@@ -1,31 +1,26 @@
 """carbon's pickle form, written: frames of ``u32 length | pickle``.
 
-Each pickle is a list of ``(path, (timestamp, value))``.  Protocol 2 is the newest that
-every carbon reads.  carbon closes a connection that sends a frame above 1 MiB, and its own
-relay sends 500 points at a time; so do we.
+Each pickle is a list of ``(path, (timestamp, value))``; how many, and in which protocol, says
+``kernel/writing.py``.
 """
 
 from __future__ import annotations
 
-import pickle
-import struct
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterable
 
-from metronome.wire.graphite import Line
+from metronome.kernel import write_lines
+from metronome.kernel.writing import POINTS_PER_FRAME, Form, Texts, Written
+from metronome.model import F64, I64
+from metronome.wire.graphite import Line, rows_of
 
-PROTOCOL: Final = 2
-POINTS_PER_FRAME: Final = 500
-
-
-def encode(points: Sequence[Line]) -> bytes:
-    """Write values as frames, in order."""
-    return b"".join(_frames(points))
+__all__ = ["POINTS_PER_FRAME", "encode", "write"]
 
 
-def _frames(points: Sequence[Line]) -> Iterator[bytes]:
-    for begin in range(0, len(points), POINTS_PER_FRAME):
-        rows = [(path, (time, value)) for path, value, time in points[begin : begin + POINTS_PER_FRAME]]
-        body = pickle.dumps(rows, PROTOCOL)
-        yield struct.pack("!L", len(body))
-        yield body
+def write(texts: Texts, form: Form, values: F64, seconds: I64) -> Written:
+    """Write rows of finite values as frames, in order."""
+    return write_lines(texts, form, values, seconds, pickled=True)
+
+
+def encode(points: Iterable[Line]) -> bytes:
+    """Write finite values as frames, in order."""
+    return write(*rows_of(points)).data
