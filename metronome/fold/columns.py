@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from metronome.kernel import copied
+from metronome.kernel.writing import Texts
 from metronome.model import I64, Columns, Ragged
 
 Rows = npt.NDArray[np.intp] | I64
@@ -39,8 +41,17 @@ def take_ragged(ragged: Ragged, rows: Rows) -> Ragged:
     ends = np.cumsum(wanted)
     if not len(ends) or not ends[-1]:
         return Ragged(np.empty(0, np.uint32), ragged.flat[:0])
+    if ragged.flat.dtype == np.uint8:
+        return Ragged(ends.astype(np.uint32), copied(pieces(ragged, rows)))
     places = np.arange(ends[-1]) + np.repeat(begins - (ends - wanted), wanted)
     return Ragged(ends.astype(np.uint32), ragged.flat[places])
+
+
+def pieces(ragged: Ragged, rows: Rows) -> Texts:
+    """Where rows of a ragged array of bytes stand."""
+    ends = ragged.ends.astype(np.int64)
+    begins = np.concatenate((np.zeros(1, np.int64), ends[:-1]))
+    return Texts(np.asarray(ragged.flat, np.uint8), begins[rows], ends[rows])
 
 
 def keys_of(columns: Columns, rows: Rows) -> list[bytes]:

@@ -15,35 +15,25 @@ Series of different streams may have equal keys, so each stream has a roster of 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from metronome.fold.columns import Rows, lengths_of, take_ragged
+from metronome.fold.columns import Rows, pieces
 from metronome.fold.index import Index, grown
+from metronome.kernel import copied
+from metronome.kernel.writing import Texts
 from metronome.model import I64, KIND_CODES, U8, Columns, Kind, Ragged
 
 U16 = npt.NDArray[np.uint16]
 
 _WASTE: Final = 1 << 16
 """Bytes of keys that nobody needs for which the buffer is not worth copying."""
-_BLOCK: Final = 1 << 14
-"""Keys that are moved at once."""
 _NEAR: Final = 1 << 32
 """How far 32 bits say where a key begins."""
 _KINDS: Final = np.full(256, len(Kind), np.uint8)
 _KINDS[np.frombuffer(KIND_CODES, np.uint8)] = np.arange(len(Kind))
-
-
-def cut(flat: U8, begins: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> Ragged:
-    """Pieces of a buffer, one behind the other."""
-    wanted = lengths.astype(np.int64)
-    ends = np.cumsum(wanted)
-    if not len(ends):
-        return Ragged(np.empty(0, np.uint32), flat[:0])
-    places = np.arange(ends[-1]) + np.repeat(begins.astype(np.int64) - (ends - wanted), wanted)
-    return Ragged(ends.astype(np.uint32), flat[places])
 
 
 class Roster:
@@ -79,7 +69,7 @@ class Roster:
         numbers, fresh = self._index.numbers(columns.ids)
         self._fresh = numbers[fresh]
         if len(fresh):
-            self._learn(take_ragged(columns.keys, fresh), self._fresh)
+            self._learn(pieces(columns.keys, fresh), self._fresh)
         return numbers
 
     def hold(self, numbers: I64) -> None:
@@ -98,22 +88,29 @@ class Roster:
 
     def keys(self, numbers: Rows) -> Ragged:
         """The keys of these series."""
-        return cut(self._keys, self._begins[numbers], self._lengths[numbers])
+        texts = self.texts(numbers)
+        return Ragged(np.cumsum(texts.ends - texts.begins).astype(np.uint32), copied(texts))
+
+    def texts(self, numbers: Rows) -> Texts:
+        """The same, where they stand; they stay there whatever comes and goes."""
+        begins = self._begins[numbers].astype(np.int64)
+        return Texts(self._keys, begins, begins + self._lengths[numbers])
 
     def kinds(self, numbers: Rows) -> U8:
         """The kinds of these series."""
         kinds: U8 = _KINDS[self._keys[self._begins[numbers]]]
         return kinds
 
-    def _learn(self, keys: Ragged, numbers: I64) -> None:
+    def _learn(self, texts: Texts, numbers: I64) -> None:
         """Write the keys of new numbers behind those that are there."""
         if self.room > len(self._begins):
             self._begins = grown(self._begins, self.room)
             self._lengths = grown(self._lengths, self.room)
             self._holds = grown(self._holds, self.room)
-        if self._end + len(keys.flat) > len(self._keys):
-            self._compact(len(keys.flat))
-        self._write(keys, numbers)
+        more = int((texts.ends - texts.begins).sum())
+        if self._end + more > len(self._keys):
+            self._compact(more)
+        self._write(texts, numbers)
 
     def _drop(self, numbers: I64) -> None:
         """Forget those of these that nobody holds and that are not forgotten yet."""
@@ -128,23 +125,23 @@ class Roster:
             self._keys = grown(self._keys, self._end + more)
             return
         live = np.flatnonzero(self._lengths)
-        old, begins = self._keys, self._begins
+        texts = self.texts(live)
         self._end, self._waste = 0, 0
         self._keys = np.zeros(int(self._lengths.sum(dtype=np.int64)) * 3 // 2 + more, np.uint8)
-        self._begins = np.zeros(len(begins), np.uint32)
-        for at in range(0, len(live), _BLOCK):
-            numbers = live[at : at + _BLOCK]
-            self._write(cut(old, begins[numbers], self._lengths[numbers]), numbers)
+        self._begins = np.zeros(len(self._begins), np.uint32)
+        if len(live):
+            self._write(texts, live)
 
-    def _write(self, keys: Ragged, numbers: I64) -> None:
+    def _write(self, texts: Texts, numbers: I64) -> None:
         """Put keys behind those that are there, where there is room for them."""
-        begin, self._end = self._end, self._end + len(keys.flat)
-        if self._end > _NEAR:
+        lengths = texts.ends - texts.begins
+        ends = self._end + np.cumsum(lengths)
+        if ends[-1] > _NEAR:
             self._begins = self._begins.astype(np.uint64)
-        lengths = lengths_of(keys, len(numbers))
-        self._keys[begin : self._end] = keys.flat
-        self._begins[numbers] = begin + keys.ends.astype(np.int64) - lengths
+        self._keys[self._end : ends[-1]] = copied(texts)
+        self._begins[numbers] = ends - lengths
         self._lengths[numbers] = lengths
+        self._end = int(ends[-1])
 
 
 class Rosters:

@@ -10,6 +10,9 @@ The native twin is used where it was built; ``METRONOME_PURE=1`` forces the pure
 - ``parse_statsd(block, dialect) -> (samples, rejects)``, ``parse_graphite(block, dialect)``
   the same: the parser without the table, for ``metronome parse`` and the conformance tests.
 - ``write_lines(texts, form, values, seconds, pickled) -> Written``: Graphite's lines, see ``writing.py``.
+- ``page_ids(texts, counters) -> PageIds`` and ``write_samples(samples, words, escaping, open_metrics)
+  -> bytes``: names and lines of ``/metrics``, see ``families.py`` and ``samples.py``.
+- ``copied(texts) -> bytes as an array``: texts one behind the other, see ``copying.py``.
 """
 
 from __future__ import annotations
@@ -19,18 +22,43 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING or os.environ.get("METRONOME_PURE", "") not in ("", "0"):
     from metronome.kernel._pure import Table, hash64, parse_graphite, parse_statsd
+    from metronome.kernel.copying import copied
+    from metronome.kernel.families import page_ids
+    from metronome.kernel.samples import write_samples
     from metronome.kernel.writing import write_lines
 
     TWIN = "pure"
 else:
     try:
-        from metronome.kernel._fast import Table, hash64, parse_graphite, parse_statsd, write_lines
+        from metronome.kernel._fast import (
+            Table,
+            copied,
+            hash64,
+            page_ids,
+            parse_graphite,
+            parse_statsd,
+            write_lines,
+            write_samples,
+        )
 
         TWIN = "native"
     except ImportError:
         from metronome.kernel._pure import Table, hash64, parse_graphite, parse_statsd
+        from metronome.kernel.copying import copied
+        from metronome.kernel.families import page_ids
+        from metronome.kernel.samples import write_samples
         from metronome.kernel.writing import write_lines
 
         TWIN = "pure"
 
-__all__ = ["TWIN", "Table", "hash64", "parse_graphite", "parse_statsd", "write_lines"]
+__all__ = [
+    "TWIN",
+    "Table",
+    "copied",
+    "hash64",
+    "page_ids",
+    "parse_graphite",
+    "parse_statsd",
+    "write_lines",
+    "write_samples",
+]

@@ -91,6 +91,7 @@ cdef int _flags(object dialect):
 
 include "columns.pxi"
 include "writing.pxi"
+include "exposed.pxi"
 
 
 cdef dict _told(const tally *t):

@@ -91,6 +91,17 @@ def test_waste_is_left_out() -> None:
     assert roster.memory < 600_000
 
 
+def test_nothing_is_left() -> None:
+    """When everybody lets go of everything, what was there is waste."""
+    roster = Roster()
+    for turn in range(3):
+        numbers = roster.numbers(columns([key(f"{turn}.{at}" * 20) for at in range(2000)]))
+        roster.hold(numbers)
+        roster.release(numbers)
+    assert len(roster) == 0
+    assert len(roster.keys(np.empty(0, np.int64)).flat) == 0
+
+
 def test_what_a_series_costs() -> None:
     """Its key and at most 40 bytes."""
     roster = Roster()
