@@ -34,7 +34,8 @@ static size_t character(const unsigned char *p, size_t n, uint32_t *letter)
         c &= 0x7fU >> length;
         for (i = 1; i < length && i < n && (p[i] & 0xc0) == 0x80; i++)
             c = c << 6 | (p[i] & 0x3f);
-        if (i < length || p[0] < 0xc0 || p[0] > 0xf7 || c < least[length] || c > 0x10ffff || c >> 11 == 0x1b) {
+        if (i < length || p[0] < 0xc0 || p[0] > 0xf7 || c < least[length] || c > 0x10ffff ||
+            c >> 11 == 0x1b) {
             *letter = 0xdc00 + p[0];
             return 1;
         }

@@ -55,8 +55,8 @@ static const char *unit_of(slice family)
 {
     size_t i;
     for (i = 0; i < sizeof units / sizeof *units; i++) {
-        size_t n = strlen(units[i]);
-        if (family.n > n && family.p[family.n - n - 1] == '_' && !memcmp(family.p + family.n - n, units[i], n))
+        size_t n = strlen(units[i]), begin = family.n - n;
+        if (family.n > n && family.p[begin - 1] == '_' && !memcmp(family.p + begin, units[i], n))
             return units[i];
     }
     return NULL;
@@ -158,9 +158,10 @@ int mt_page_write(page_writer *w)
     for (line = 0; line < w->lines && !failed; line++) {
         const char *key = w->keys + w->begins[w->rows[line]];
         if (w->rows[line] != row) {
+            size_t n = (size_t)(w->ends[w->rows[line]] - w->begins[w->rows[line]]);
             row = w->rows[line];
             w->text.n = 0;
-            failed = mt_page_read(&w->series, key, (size_t)(w->ends[row] - w->begins[row]), w->counters[row]) ||
+            failed = mt_page_read(&w->series, key, n, w->counters[row]) ||
                      mt_page_labels(&w->series, &w->text, w->escaping);
         }
         if (!failed && w->heads[line])
