@@ -27,6 +27,7 @@ from metronome.gateway.intake import Intake
 from metronome.gateway.keeper import Keeper
 from metronome.gateway.ledger import Ledger
 from metronome.gateway.reader import Reader
+from metronome.gateway.replay import Replay
 from metronome.gateway.streams import MAIN, Streams
 from metronome.gateway.telemetry import Telemetry
 from metronome.gateway.writer import Writer
@@ -106,7 +107,8 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
         lambda: _table(config),
         streams.owns,
     )
-    writer = Writer(store, ledger, DeadLetterFile(config.data_dir), journal.synced_end, streams.owns)
+    letters = DeadLetterFile(config.data_dir)
+    writer = Writer(store, ledger, letters, journal.synced_end, streams.owns)
     store_consumer = Consumer(journal, STORE_CONSUMER, writer.work, reactor, telemetry, STORE_LINGER)
     reader = Reader(store, journal, lambda: store_consumer.position, streams.owns)
     rosters = Rosters()
@@ -127,6 +129,7 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
         consumers=(store_consumer, *(output.consumer for output in outputs)),
         clock=reactor,
         period=config.flush_interval,
+        replay=Replay(letters, store, journal.identity, streams.owned_in, ledger.replayed),
         resolution=lambda stream, time: resolution(
             int(reactor.seconds() * 1000),
             retention_of(config, streams).get(stream, config.retention),
@@ -228,6 +231,7 @@ def expose(gateway: Gateway, began: float) -> None:
     telemetry.gauge("metronome_journal_budget_bytes", lambda: journal.budget)
     telemetry.gauge("metronome_journal_unwritable", lambda: 1 if journal.unavailable() else 0)
     telemetry.gauge("metronome_journal_segments", lambda: journal.statistics()["segments"])
+    telemetry.gauge("metronome_dead_letter_bytes", lambda: gateway.replay.size)
     for name in ("appended_records", "appended_bytes", "syncs", "refused"):
         _expose_count(gateway, name)
     for name in ("torn_bytes", "damaged_records", "damaged_bytes"):

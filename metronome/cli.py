@@ -15,13 +15,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any, Final
 
-from metronome import __version__, cli_rules, options, store, values
+from metronome import __version__, cli_replay, cli_rules, options, store, values
 from metronome.config import Config, describe, load, secret_of
-from metronome.errors import ClientError, ConfigError
+from metronome.errors import ClientError, ConfigError, StoreUnavailable
 from metronome.fold import mapping
+from metronome.gateway.replay import Replayed
 from metronome.kernel.interface import Dialect
 from metronome.limits import TALKERS_TOLD
 from metronome.model import Kind, Series
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = _parser().parse_args(arguments)
     try:
         status: int = found.act(found)
-    except (ConfigError, ClientError) as error:
+    except (ConfigError, ClientError, StoreUnavailable) as error:
         print(f"metronome: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
@@ -151,6 +152,26 @@ def _parse(found: argparse.Namespace) -> int:
     return 0
 
 
+def _replay(found: argparse.Namespace) -> int:
+    config = _config(found)
+    if found.list:
+        for letter in cli_replay.letters(config.data_dir):
+            _print(letter)
+        return 0
+    pieces: list[Replayed] = []
+    try:
+        cli_replay.replay(config, pieces.append)
+    finally:
+        # Also of one that was broken off: what it has done is done.
+        told = reduce(Replayed.plus, pieces, Replayed())
+        if pieces:
+            _print({**told._asdict(), "reasons": dict(told.reasons)})
+    left = cli_replay.stays(told)
+    if left:
+        print(f"metronome: {left}", file=sys.stderr)
+    return 1 if left else 0
+
+
 def _test_rules(found: argparse.Namespace) -> int:
     config = _config(found)
     series = Series(found.name, cli_rules.labels_of(found.labels), Kind[found.kind.upper()])
@@ -181,6 +202,8 @@ def _parser() -> argparse.ArgumentParser:
     tail.add_argument("--top", action="store_true", help="only who sends most of late, and end")
     _add_parse(commands)
     _add_rules(commands)
+    again = _with_store(_command(commands, "replay", _replay, "put dead letters into the store again"))
+    again.add_argument("--list", action="store_true", help="only print them")
     return parser
 
 
@@ -238,6 +261,12 @@ def _with_place(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     parser.add_argument("--config", metavar="FILE", help="the gateway's settings")
     parser.add_argument("--data-dir", metavar="DIR", help="the gateway's data directory")
     return parser
+
+
+def _with_store(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """And which store it has, where that is not in its settings."""
+    parser.add_argument("--store", metavar="URL", help="the gateway's store")
+    return _with_place(parser)
 
 
 # --- small parts ----------------------------------------------------------------------------

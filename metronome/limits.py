@@ -129,6 +129,9 @@ DEAD_LETTER_BYTES: Final = 256 << 20
 the first ones show how the trouble began, as Logstash keeps them."""
 DEAD_LETTER_REASON: Final = 1000
 """Characters kept of what the store said of one."""
+REPLAY_LETTERS: Final = 200
+"""Letters that a replay puts in at once, and at most ``READ_BYTES`` of them: some hundred
+milliseconds of the store, after which others have their turn."""
 FLUSH_WAIT_BYTES: Final = 64 << 20
 """Flushed parts held in memory while the journal refuses; beyond that the oldest are shed."""
 POINTS_WAITING: Final = 200_000

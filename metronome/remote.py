@@ -74,6 +74,22 @@ class Remote:
             time.sleep(0.05)
         return False
 
+    def stopped(self) -> DataDir | None:
+        """The data directory, locked; None while a gateway works on it that can be asked.
+
+        The lock tells, not ``addresses.json``: after a crash that file would send the token
+        to whoever has the port now.
+        """
+        data_dir = DataDir(self._data_dir)
+        running = self._addresses()
+        try:
+            data_dir.open()
+        except ConfigError:
+            if running.get("http"):
+                return None
+            raise
+        return data_dir
+
     # --- streams ---------------------------------------------------------------------------
 
     def create(self, name: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -106,6 +122,16 @@ class Remote:
                 for one in streams.all()
             ]
 
+    # --- dead letters ----------------------------------------------------------------------
+
+    def replay(self) -> Iterator[dict[str, Any]]:
+        """Have a running gateway replay its dead letters; what became of each piece."""
+        more = True
+        while more:
+            told = self._ask("POST", "/replay", {})
+            yield told
+            more = told["more"]
+
     # --- tail ------------------------------------------------------------------------------
 
     def tail(self, stream: str) -> Iterator[dict[str, Any]]:
@@ -131,20 +157,9 @@ class Remote:
         return found
 
     def _registry(self) -> _Registry | None:
-        """The registry of streams, locked; None while a gateway works with it.
-
-        The lock tells, not ``addresses.json``: after a crash that file would send the token
-        to whoever has the port now.
-        """
-        data_dir = DataDir(self._data_dir)
-        running = self._addresses()
-        try:
-            data_dir.open()
-        except ConfigError:
-            if running.get("http"):
-                return None
-            raise
-        return _Registry(data_dir)
+        """The registry of streams, locked; None while a gateway works with it."""
+        data_dir = self.stopped()
+        return None if data_dir is None else _Registry(data_dir)
 
     def _ask(self, method: str, path: str, content: Any = None) -> dict[str, Any]:
         body = None if content is None else json.dumps(content).encode()

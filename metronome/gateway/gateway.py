@@ -14,6 +14,7 @@ from metronome.gateway.intake import Intake
 from metronome.gateway.ledger import Ledger
 from metronome.gateway.reader import Reader
 from metronome.gateway.readiness import Readiness
+from metronome.gateway.replay import Replay
 from metronome.gateway.streams import Streams
 from metronome.gateway.telemetry import Telemetry
 from metronome.journal.interface import Journal
@@ -41,6 +42,8 @@ class Gateway:
     clock: IReactorTime
     period: float
     """The flush interval in seconds: the default p of points."""
+    replay: Replay
+    """Of the dead letters."""
     readiness: Readiness = field(default_factory=Readiness)
     resolution: Callable[[str, int], int] = _as_written
     """For a stream and a time (ms): the step (ms) into which its parts may be merged by now."""

@@ -95,6 +95,14 @@ class Streams:
         elsewhere = self._journal is None or stream.journal != self._journal.identity
         return elsewhere or position >= stream.born
 
+    def owned_in(self, journal: str, stream_id: str, position: int) -> bool:
+        """The same for the journal of this identity, which may be another one, or one that is not
+        open."""
+        stream = self._streams.get(stream_id)
+        if stream is None or stream.born == _NOT_YET:
+            return False
+        return stream.journal != journal or position >= stream.born
+
     def born(self, stream_id: str) -> int:
         """Where in the journal a stream begins."""
         stream = self._streams.get(stream_id)

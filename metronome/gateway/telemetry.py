@@ -23,6 +23,7 @@ CATALOGUE: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
     "metronome_filtered_total": ("counter", ("stream", "source", "reason"), "classed and set aside"),
     "metronome_shed_total": ("counter", ("stream", "source", "reason"), "good input refused for load"),
     "metronome_diverted_total": ("counter", ("stream", "reason"), "refused by the store, kept aside"),
+    "metronome_dead_letter_bytes": ("gauge", (), "bytes of what the store refused and is kept aside"),
     "metronome_waiting": ("gauge", ("stream",), "accepted and on the way to the store"),
     "metronome_series": ("gauge", ("stream",), "series known to the folding table"),
     "metronome_lines_total": ("counter", ("source",), "lines and datagrams' lines read"),

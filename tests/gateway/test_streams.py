@@ -167,6 +167,20 @@ def test_a_position_of_another_journal_says_nothing(streams: Streams) -> None:
     assert streams.owns("shop", 0)
 
 
+def test_letters_of_any_journal_have_an_owner(streams: Streams) -> None:
+    """Also while no journal is open; a stream that has not begun yet owns none."""
+    kit = Kit()
+    kit.wait(kit.intake.ticks("main", [view("a")], [], [], "http"))
+    end, journal = kit.journal.synced_end, kit.journal.identity
+    streams.create("early")
+    assert not streams.owned_in(journal, "early", 0)
+    streams.attach(kit.journal)
+    assert [streams.owned_in(journal, "early", at) for at in (end - 1, end)] == [False, True]
+    assert streams.owned_in("another", "early", 0)
+    assert streams.owned_in(journal, "main", 0)
+    assert not streams.owned_in(journal, "gone", end)
+
+
 def test_a_registry_of_an_older_version_owns_everything(streams: Streams, tmp_path: Path) -> None:
     """Its streams have no beginning in the journal."""
     streams.create("shop")

@@ -147,11 +147,13 @@ class RunningGateway:
         return float(sum(value for group in answer["groups"] for _, value in group["values"]))
 
 
-def eventually(ask: Callable[[], Result], wanted: Callable[[Result], bool], seconds: float = 20) -> Result:
+def eventually(
+    ask: Callable[[], Result], wanted: Callable[[Result], bool], seconds: float = 20, pause: float = 0.1
+) -> Result:
     """Ask until the answer is as wanted; the last answer in any case."""
     until = time.monotonic() + seconds
     answer = ask()
     while not wanted(answer) and time.monotonic() < until:
-        time.sleep(0.1)
+        time.sleep(pause)
         answer = ask()
     return answer

@@ -49,6 +49,10 @@ class StoreCase:
     def done(self, deferred: Any) -> Any:
         return self.successResultOf(deferred)  # type: ignore[attr-defined]
 
+    def failed(self, deferred: Any, kind: type[BaseException]) -> Any:
+        """What a Deferred failed with."""
+        return self.failureResultOf(deferred, kind).value  # type: ignore[attr-defined]
+
     def write(self, gateway: str, *contents: Any, begin: int = 0) -> Batch:
         written = batch(gateway, *contents, begin=begin)
         self.done(self.store.write(written))
@@ -169,9 +173,9 @@ class WritingContract(StoreCase):
         bad_event = events({"type": "view", "id": "a"})
         wrong = batch("g1", bad_key, good, bad_time, bad_event)
         for _ in range(2):
-            failure = self.failureResultOf(self.store.write(wrong), StoreRejected)  # type: ignore[attr-defined]
-            assert [record for record, _ in failure.value.items] == [wrong.records[i] for i in (0, 2, 3)]
-            assert all(text for _, text in failure.value.items)
+            failure = self.failed(self.store.write(wrong), StoreRejected)
+            assert [record for record, _ in failure.items] == [wrong.records[i] for i in (0, 2, 3)]
+            assert all(text for _, text in failure.items)
             assert self.done(self.store.applied()).get("g1", 0) == 0
         self.done(self.store.write(wrong._replace(records=wrong.records[1:2])))
         assert self.numbers() == {(): {0: 1.0}}

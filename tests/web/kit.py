@@ -15,8 +15,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from metronome.gateway.books import Books
+from metronome.gateway.dead_letters import DeadLetterFile
 from metronome.gateway.exposition import Exposition
 from metronome.gateway.gateway import Gateway
+from metronome.gateway.replay import Replay
 from metronome.gateway.streams import Streams
 from metronome.journal.memory_disk import MemoryDisk
 from metronome.limits import HTTP_CONNECTIONS
@@ -117,6 +119,13 @@ class WebKit(Kit):
             consumers=(self.consumer,),
             clock=self.clock,
             period=PERIOD,
+            replay=Replay(
+                DeadLetterFile(Path(self.folder.name)),
+                self.store,
+                self.journal.identity,
+                self.streams.owned_in,
+                self.ledger.replayed,
+            ),
         )
         self.site = Site(Web(self.gateway, files=read_files(), **web), connections)
 
