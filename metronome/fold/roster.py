@@ -24,7 +24,7 @@ from metronome.fold.columns import Rows, pieces
 from metronome.fold.index import Index, grown
 from metronome.kernel import copied
 from metronome.kernel.writing import Texts
-from metronome.model import I64, KIND_CODES, U8, Columns, Kind, Ragged
+from metronome.model import I64, KIND_CODES, U8, U64, Columns, Kind, Ragged
 
 U16 = npt.NDArray[np.uint16]
 
@@ -71,6 +71,10 @@ class Roster:
         if len(fresh):
             self._learn(pieces(columns.keys, fresh), self._fresh)
         return numbers
+
+    def find(self, ids: U64) -> I64:
+        """The numbers of series, -1 for those that nobody knows."""
+        return self._index.find(ids)
 
     def hold(self, numbers: I64) -> None:
         """Keep these numbers, each given once."""

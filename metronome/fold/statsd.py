@@ -1,53 +1,35 @@
-"""What statsd itself would send to Graphite: its numbers and its names.
+"""What statsd itself would send to Graphite: its numbers under its names, as columns.
 
-Followed: statsd 0.10.2, ``lib/process_metrics.js`` (the numbers), ``backends/graphite.js``
-and ``sanitizeKeyName`` of ``stats.js`` (the names).  The rules, in prose:
+Followed: statsd 0.10.2, ``lib/process_metrics.js`` (the numbers; those of timers are in
+``statsd_timers.py``), ``backends/graphite.js`` and ``sanitizeKeyName`` of ``stats.js`` (the names;
+how a name or a label is spelt is in ``kernel/paths.py``).  The rules, in prose:
 
 - A counter has ``count`` and ``rate``, count per second of the period.  In the legacy
   namespace the rate is ``stats.NAME`` and the count ``stats_counts.NAME``, and prefixes are
   not looked at.
-- A timer has ``count`` (what was sent, so scaled up by sample rates) and ``count_ps``; all
-  its other numbers are those of the samples that arrived, whatever their rate: ``lower``,
-  ``upper``, ``sum``, ``sum_squares``, ``mean``, ``median``, ``std`` of all of them, and for
-  each threshold ``count_``, ``mean_``, ``upper_``, ``sum_``, ``sum_squares_`` of the lowest
-  N percent.  A negative threshold means the highest N percent: ``lower_topN`` and so on.  A
-  threshold that takes no sample is left out.
-- How many samples a threshold takes is rounded half up; a lone sample is always taken.
+- A gauge has its value, a set the number of its members.
 - Histogram rules are tried in order; one applies when its text is anywhere in the key.
-  Limits are exclusive above; samples above the last are not counted.
-- ``calculated`` keeps only the numbers that it names, where ``_percent`` stands for any
-  threshold that is a whole number.
-- Labels follow the whole path as Graphite tags: ``stats.gauges.NAME;k=v``.  Graphite wants
-  every tag to have a value, so one of which nothing is left is ``_``.
+- ``calculated`` keeps only the numbers of timers that it names.
+- Labels follow the whole path as Graphite tags: ``stats.gauges.NAME;k=v``.
 
-Where we differ: a threshold of -100 gives the sums of all samples (statsd: NaN), and numbers
-that Graphite cannot take, infinite or none, are not sent.
+Where we differ: numbers that Graphite cannot take, infinite or none, are not sent.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from math import floor, inf, isfinite, sqrt
-from typing import Final, NamedTuple
+from math import isfinite
+from typing import NamedTuple
 
 import numpy as np
 
-from metronome.fold.columns import keys_of
+from metronome.fold.columns import lengths_of, take
 from metronome.fold.distinct import estimate
-from metronome.fold.sketch import values_of
-from metronome.limits import PATHS_KEPT
-from metronome.model import F64, I16, U8, U64, Columns, Kind, parse_key
-
-Line = tuple[str, float]
-"""Path and value."""
-
-_BLANKS: Final = re.compile(r"\s+")
-_UNWANTED: Final = re.compile(r"[^a-zA-Z_\-0-9.;=]")
-_BREAKS_TAGS: Final = re.compile(r"[\s;]+")
-_THRESHOLD: Final = re.compile(r"_(top)?\d+$")
+from metronome.fold.statsd_timers import columns_of_timers, is_wanted, per_second
+from metronome.kernel.paths import Spelling, path_of
+from metronome.kernel.writing import Form, Texts, texts_of
+from metronome.model import F64, I64, U8, Columns, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,195 +64,16 @@ class Naming:
     calculated: tuple[str, ...] = ()
 
 
-def timer_stats(
-    values: F64,
-    d: float,
-    period: float,
-    thresholds: Sequence[float],
-    histogram: Sequence[float] | None = None,
-    calculated: Sequence[str] | None = None,
-) -> dict[str, float]:
-    """Everything statsd works out for one timer in one flush.
+class Block(NamedTuple):
+    """Rows of one kind, a number in each column of each; NaN where there is none."""
 
-    ``values`` are the samples as sent, in any order; ``d`` is how many they stand for;
-    ``period`` is in seconds; ``histogram`` is the upper limits of the bins.  Keys are the
-    ends of Graphite paths, such as ``upper_90`` and ``histogram.bin_5``.
-    """
-    out = {"count": d, "count_ps": _per_second(d, period)}
-    number = len(values)
-    if number:
-        ordered = np.sort(values)
-        # cumsum adds in order, as statsd does, so that the last digit is the same.
-        sums, squares = np.cumsum(ordered), np.cumsum(ordered * ordered)
-        mean = float(sums[-1]) / number
-        middle = number // 2
-        out |= {
-            "std": sqrt(float(np.cumsum((ordered - mean) * (ordered - mean))[-1]) / number),
-            "upper": float(ordered[-1]),
-            "lower": float(ordered[0]),
-            "sum": float(sums[-1]),
-            "sum_squares": float(squares[-1]),
-            "mean": mean,
-            "median": float(ordered[middle] if number % 2 else (ordered[middle - 1] + ordered[middle]) / 2),
-        }
-        out |= _thresholds(
-            number,
-            thresholds,
-            at=lambda rank: float(ordered[rank]),
-            first=lambda rank: (float(sums[rank - 1]), float(squares[rank - 1])) if rank else (0.0, 0.0),
-        )
-        out |= _histogram(np.searchsorted(ordered, histogram or (), side="left").tolist(), histogram)
-    return _filtered(out, calculated)
-
-
-class SketchedTimer(NamedTuple):
-    """A timer with more samples than are kept: its sketch and its exact sums."""
-
-    bins: I16
-    bin_counts: F64
-    number: int
-    """Samples that arrived."""
-    n: float
-    d: float
-    low: float
-    high: float
-    squares: float
-
-
-def sketched_timer_stats(
-    timer: SketchedTimer,
-    period: float,
-    thresholds: Sequence[float],
-    histogram: Sequence[float] | None = None,
-    calculated: Sequence[str] | None = None,
-) -> dict[str, float]:
-    """The same numbers as :func:`timer_stats` from a sketch: those of all samples exact (with
-    different sample rates in one period: weighted by them), those that need an order within
-    the sketch's error.  Ranks count samples that arrived."""
-    number, d = timer.number, timer.d
-    mean = timer.n / d if d else 0.0
-    out = {"count": d, "count_ps": _per_second(d, period)}
-    if number and d and len(timer.bins):
-        values = np.clip(values_of(timer.bins), timer.low, timer.high)
-        weights = timer.bin_counts * (number / timer.bin_counts.sum())
-        ends = np.cumsum(weights)
-        bounds = np.append(0.0, ends)
-        sums = np.append(0.0, np.cumsum(values * weights))
-        squares = np.append(0.0, np.cumsum(values * values * weights))
-
-        def at(rank: float) -> float:
-            return float(values[min(int(np.searchsorted(ends, rank, side="right")), len(values) - 1)])
-
-        out |= {
-            "std": sqrt(max(timer.squares / d - mean * mean, 0.0)),
-            "upper": timer.high,
-            "lower": timer.low,
-            "sum": mean * number,
-            "sum_squares": timer.squares / d * number,
-            "mean": mean,
-            "median": at((number - 1) / 2),
-        }
-
-        def first(rank: float) -> tuple[float, float]:
-            return float(np.interp(rank, bounds, sums)), float(np.interp(rank, bounds, squares))
-
-        out |= _thresholds(number, thresholds, at, first)
-        below = [float(weights[values < limit].sum()) for limit in histogram or ()]
-        out |= _histogram(below, histogram)
-    return _filtered(out, calculated)
-
-
-def _thresholds(
-    number: int,
-    thresholds: Sequence[float],
-    at: Callable[[int], float],
-    first: Callable[[int], tuple[float, float]],
-) -> dict[str, float]:
-    """The numbers of each threshold.
-
-    ``at(rank)`` is the sample of that rank from 0; ``first(k)`` the sum and the sum of
-    squares of the lowest k samples.
-    """
-    out: dict[str, float] = {}
-    for threshold in thresholds:
-        taken = _round(abs(threshold) / 100 * number) if number > 1 else 1
-        if not taken:
-            continue
-        name = _digits(threshold).replace(".", "_", 1).replace("-", "top", 1)
-        if threshold > 0:
-            total, squares = first(taken)
-            out["upper_" + name] = at(taken - 1)
-        else:
-            total, squares = (
-                every - rest for every, rest in zip(first(number), first(number - taken), strict=True)
-            )
-            out["lower_" + name] = at(number - taken)
-        out["count_" + name] = taken
-        out["mean_" + name] = total / taken
-        out["sum_" + name] = total
-        out["sum_squares_" + name] = squares
-    return out
-
-
-def _histogram(below: Sequence[float], limits: Sequence[float] | None) -> dict[str, float]:
-    """Numbers of samples between limits, given how many are below each limit."""
-    out: dict[str, float] = {}
-    before = 0.0
-    for limit, number in zip(limits or (), below, strict=True):
-        out["histogram.bin_" + _digits(limit).replace(".", "_", 1)] = max(number - before, 0.0)
-        before = max(before, number)
-    return out
-
-
-def _filtered(numbers: dict[str, float], calculated: Sequence[str] | None) -> dict[str, float]:
-    if not calculated:
-        return numbers
-    return {
-        name: value
-        for name, value in numbers.items()
-        if _THRESHOLD.sub("_percent", name.partition(".")[0]) in calculated
-    }
-
-
-def _round(value: float) -> int:
-    """Round half up, as JavaScript does."""
-    whole = floor(value)
-    return whole + (value - whole >= 0.5)
-
-
-def _digits(value: float) -> str:
-    """A number as JavaScript writes it: 90, 99.9."""
-    return "inf" if value == inf else str(int(value)) if value == int(value) else repr(float(value))
-
-
-def _per_second(count: float, period: float) -> float:
-    return count / period if period else inf
-
-
-def sanitized(name: str) -> str:
-    """A name as statsd cleans it: blanks to ``_``, ``/`` to ``-``, what else is not a letter,
-    digit or one of ``_-.;=`` is left out."""
-    return _UNWANTED.sub("", _BLANKS.sub("_", name).replace("/", "-"))
-
-
-class _Stem(NamedTuple):
-    """A path in two halves, between which the stat goes."""
-
-    kind: Kind
-    name: str
-    end: str
-    """Suffix and tags."""
-    bins: tuple[float, ...]
-
-    def path(self, namespace: str, *stat: str) -> str:
-        return ".".join(filter(None, (namespace, self.name, *stat))) + self.end
+    rows: I64
+    form: Form
+    values: F64
 
 
 class Namer:
-    """Gives the lines that statsd would send for what one flush has folded.
-
-    Paths are remembered for the ``PATHS_KEPT`` series used last.
-    """
+    """Gives the lines that statsd would send for what one flush has folded."""
 
     def __init__(self, naming: Naming) -> None:
         self.naming = naming
@@ -288,88 +91,102 @@ class Namer:
                 kind: ".".join(filter(None, (naming.global_prefix, prefix)))
                 for kind, prefix in prefixes.items()
             }
-        self._stem = lru_cache(maxsize=PATHS_KEPT)(self._make_stem)
 
-    def lines(self, columns: Columns) -> Iterator[Line]:
-        """The lines for the rows of one period, each series at most once, row after row.
+    def blocks(self, columns: Columns, keys: Texts) -> Iterator[Block]:
+        """What is sent for the rows of one period, each series at most once.
 
-        Samples must be those of the flush, not yet compacted, for timers to be exact.
-        statsd stamps them with the end of the period.  A series of whose name nothing is
-        left gives none.
+        ``keys`` are those of the rows; the columns need not have any.  Samples must be those of
+        the flush, not yet compacted, for timers to be exact.  statsd stamps them with the end of
+        the period.
         """
-        for row, key in enumerate(keys_of(columns, np.arange(len(columns)))):
-            stem = self._stem(key)
-            if stem.name:
-                yield from (line for line in self._row(stem, columns, row) if isfinite(line[1]))
+        for kind in map(Kind, np.unique(columns.kinds).tolist()):
+            rows = np.flatnonzero(columns.kinds == kind)
+            if kind is Kind.TIMER:
+                yield from self._timers(columns, rows, keys)
+            else:
+                values = _members(columns, rows) if kind is Kind.SET else columns.n[rows]
+                yield self._single(kind, rows, values, columns.periods[rows])
 
-    def idle(self, key: bytes, value: float = 0.0) -> Iterator[Line]:
-        """The lines for a series that got nothing in a period, as statsd repeats them unless
-        told to delete idle stats; ``value`` is the last one of a gauge."""
-        stem = self._stem(key)
-        if stem.kind is Kind.TIMER:
-            idle = timer_stats(np.empty(0), 0.0, 1.0, (), calculated=self.naming.calculated)
-            return self._timer(stem, idle)
-        return self._single(stem, value if stem.kind is Kind.GAUGE else 0.0, 1.0)
+    def idle(self, kinds: U8, values: F64) -> Iterator[Block]:
+        """What is sent for series that got nothing in a period, as statsd repeats them unless
+        told to delete idle stats; ``values`` are the last ones of gauges."""
+        for kind in map(Kind, np.unique(kinds).tolist()):
+            rows = np.flatnonzero(kinds == kind)
+            nothing = np.zeros(len(rows))
+            if kind is Kind.TIMER:
+                yield self._block(rows, kind, {"count": nothing, "count_ps": nothing})
+            else:
+                yield self._single(kind, rows, values[rows] if kind is Kind.GAUGE else nothing, nothing + 1)
 
-    def number_of_series(self, number: int) -> Line:
+    def lines(self, columns: Columns) -> Iterator[tuple[str, float]]:
+        """The same as paths and values, for people to read."""
+        keys = texts_of(columns.keys)
+        for block in self.blocks(columns, keys):
+            form = block.form
+            for row, values in zip(block.rows.tolist(), block.values.tolist(), strict=True):
+                name, tags = path_of(columns.key(row), form.spelling)
+                for head, tail, value in zip(form.heads, form.tails, values, strict=True):
+                    if name and isfinite(value):
+                        yield (head + name + tail + tags).decode(), value
+
+    def number_of_series(self, number: int) -> tuple[str, float]:
         """statsd's own ``numStats``: how many series the period's lines are about."""
         naming = self.naming
         prefix = "" if naming.legacy else naming.global_prefix
         return ".".join(filter(None, (prefix, naming.prefix_stats, "numStats"))) + self._suffix, number
 
-    def _make_stem(self, key: bytes) -> _Stem:
-        series = parse_key(key)
-        name = sanitized(series.name).replace(";", "")
-        clean = sanitized if self.naming.sanitize else str
-        tags = "".join(
-            f";{_BREAKS_TAGS.sub('_', clean(label))}={_BREAKS_TAGS.sub('_', clean(value)) or '_'}"
-            for label, value in series.labels
-        )
-        bins = next((rule.bins for rule in self.naming.histogram if rule.match in name + tags), ())
-        return _Stem(series.kind, name, self._suffix + tags, bins)
+    def _single(self, kind: Kind, rows: I64, values: F64, periods: F64) -> Block:
+        if kind is Kind.GAUGE:
+            return self._block(rows, kind, {"": values})
+        if kind is Kind.SET:
+            return self._block(rows, kind, {"count": values})
+        numbers = {"" if self.naming.legacy else "rate": per_second(values, periods)}
+        if self.naming.flush_counts:
+            numbers["count"] = values
+        return self._block(rows, kind, numbers)
 
-    def _row(self, stem: _Stem, columns: Columns, row: int) -> Iterator[Line]:
-        period = float(columns.periods[row])
-        if stem.kind is Kind.TIMER:
-            return self._timer(stem, self._timer_row(stem, columns, row, period))
-        value = float(columns.n[row])
-        if stem.kind is Kind.SET:
-            hashes: U64 = np.asarray(columns.hashes.row(row), np.uint64)
-            registers: U8 = np.asarray(columns.registers.row(row), np.uint8)
-            value = estimate(hashes, registers) or value
-        return self._single(stem, value, period)
-
-    def _timer_row(self, stem: _Stem, columns: Columns, row: int, period: float) -> dict[str, float]:
+    def _timers(self, columns: Columns, rows: I64, keys: Texts) -> Iterator[Block]:
         naming = self.naming
-        options = (naming.thresholds, stem.bins, naming.calculated)
-        samples: F64 = np.asarray(columns.samples.row(row), np.float64)
-        d = float(columns.d[row])
-        if len(samples):
-            return timer_stats(samples, d, period, *options)
-        sketched = SketchedTimer(
-            np.asarray(columns.bins.row(row), np.int16),
-            np.asarray(columns.bin_counts.row(row), np.float64),
-            int(columns.counts[row]),
-            float(columns.n[row]),
-            d,
-            float(columns.low[row]),
-            float(columns.high[row]),
-            float(columns.squares[row]),
-        )
-        return sketched_timer_stats(sketched, period, *options)
+        for here, bins in self._by_histogram(rows, keys):
+            if len(here):
+                numbers = columns_of_timers(take(columns, here), naming.thresholds, bins)
+                yield self._block(here, Kind.TIMER, numbers)
 
-    def _timer(self, stem: _Stem, numbers: dict[str, float]) -> Iterator[Line]:
-        namespace = self._namespaces[Kind.TIMER]
-        return ((stem.path(namespace, name), value) for name, value in numbers.items())
+    def _by_histogram(self, rows: I64, keys: Texts) -> Iterator[tuple[I64, tuple[float, ...]]]:
+        """Timers and the bins of the first rule that each fits."""
+        spelling = self._spelling
+        for rule in self.naming.histogram:
+            match = rule.match.encode()
+            fits = [match in b"".join(path_of(key, spelling)) for key in keys.take(rows).texts()]
+            mine = np.array(fits, bool)
+            yield rows[mine], rule.bins
+            rows = rows[~mine]
+        yield rows, ()
 
-    def _single(self, stem: _Stem, value: float, period: float) -> Iterator[Line]:
-        namespace = self._namespaces[stem.kind]
-        if stem.kind is Kind.GAUGE:
-            yield stem.path(namespace), value
-        elif stem.kind is Kind.SET:
-            yield stem.path(namespace, "count"), value
-        else:
-            legacy = self.naming.legacy
-            yield stem.path(namespace, *(() if legacy else ("rate",))), _per_second(value, period)
-            if self.naming.flush_counts:
-                yield stem.path("stats_counts") if legacy else stem.path(namespace, "count"), value
+    def _block(self, rows: I64, kind: Kind, numbers: dict[str, F64]) -> Block:
+        if kind is Kind.TIMER:
+            wanted = self.naming.calculated
+            numbers = {name: values for name, values in numbers.items() if is_wanted(name, wanted)}
+        heads, tails = [], []
+        for stat in numbers:
+            namespace, ending = self._namespaces[kind], f".{stat}" if stat else ""
+            if self.naming.legacy and kind is Kind.COUNTER and stat:
+                namespace, ending = "stats_counts", ""
+            heads.append(f"{namespace}." if namespace else "")
+            tails.append(ending + self._suffix)
+        form = Form(self._spelling, tuple(map(str.encode, heads)), tuple(map(str.encode, tails)))
+        matrix = np.array(list(numbers.values()), np.float64).reshape(len(numbers), len(rows)).T
+        return Block(rows, form, matrix)
+
+    @property
+    def _spelling(self) -> Spelling:
+        return Spelling.STATSD if self.naming.sanitize else Spelling.STATSD_TAGS_KEPT
+
+
+def _members(columns: Columns, rows: I64) -> F64:
+    """How many members sets have: those that are known, or what the registers say."""
+    numbers = lengths_of(columns.hashes, len(columns))[rows].astype(np.float64)
+    for place in np.flatnonzero(lengths_of(columns.registers, len(columns))[rows]).tolist():
+        registers: U8 = np.asarray(columns.registers.row(int(rows[place])), np.uint8)
+        numbers[place] = estimate(np.empty(0, np.uint64), registers)
+    return np.where(numbers > 0, numbers, columns.n[rows])

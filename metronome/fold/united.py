@@ -17,11 +17,13 @@ from metronome.model import F64, I64, U8, U64, Columns, Kind, Ragged
 
 
 def united(columns: Columns, stamps: I64) -> Columns:
-    """Unite rows of the same series and stamp; ordered by stamp, then series id.
+    """Unite rows of the same series and stamp; ordered by stamp.
 
     ``times`` of the answer are the stamps; ``periods`` are those of the last row of each.
     Of a gauge the latest row stands; of rows of the same time the last.
     """
+    if not len(columns) or ((stamps[0] == stamps).all() and _are_distinct(columns.ids)):
+        return replace(columns, times=stamps)
     order = np.lexsort((columns.times, columns.ids, stamps))
     rows = take(columns, order)
     stamps = stamps[order]
@@ -31,6 +33,11 @@ def united(columns: Columns, stamps: I64) -> Columns:
     if len(begins) == len(rows):
         return replace(rows, times=stamps)
     return _united(rows, begins, stamps)
+
+
+def _are_distinct(ids: U64) -> bool:
+    ids = np.sort(ids)
+    return not (ids[1:] == ids[:-1]).any()
 
 
 def _united(rows: Columns, begins: I64, stamps: I64) -> Columns:

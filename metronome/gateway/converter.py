@@ -27,46 +27,42 @@ does not know the whole of.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import lru_cache
 from itertools import islice, pairwise
-from math import isfinite
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
-from metronome.fold.columns import keys_of, take
+from metronome.fold.columns import take
 from metronome.fold.known import Known
+from metronome.fold.roster import Roster
 from metronome.fold.rules import Book, naming_of
 from metronome.fold.statsd import Namer, Naming
 from metronome.fold.united import united
 from metronome.gateway.carbon import Chunk
-from metronome.gateway.gathering import Gathering
+from metronome.gateway.gathering import Gathering, light
+from metronome.gateway.idle import Idle
 from metronome.gateway.rollup_lines import RuleLines
+from metronome.kernel import hash64
+from metronome.kernel.paths import Spelling
+from metronome.kernel.writing import Form, Texts, Written, texts_of
 from metronome.limits import (
     CARBON_CHUNK_LINES,
-    IDLE_SECONDS,
     IDLE_SERIES,
-    PATHS_KEPT,
     ROLLUP_SERIES,
     ROWS_PER_RECORD,
 )
-from metronome.model import Batch, Columns, Flushed, Kind, Parts, Record, parse_key
+from metronome.model import F64, I64, Batch, Columns, Flushed, Kind, Parts, Record, parse_key
 from metronome.wire import graphite, pickle
 from metronome.wire.graphite import Line
 
-Encode = Callable[[Sequence[Line]], bytes]
+Write = Callable[[Texts, Form, F64, I64], Written]
 
-ENCODINGS: Final[dict[str, Encode]] = {"tcp": graphite.encode, "pickle": pickle.encode}
+ENCODINGS: Final[dict[str, Write]] = {"tcp": graphite.write, "pickle": pickle.write}
 """Address transport to the form of the bytes."""
-
-
-class _Idle(NamedTuple):
-    """The last value of a series, and the flush (ms) in which it was last heard of."""
-
-    value: float
-    seen: int
+_OWN_PATHS: Final = Form(Spelling.CARBON, (b"",), (b"",))
+"""Points with their own time stand under their series' names."""
 
 
 class Lines:
@@ -77,15 +73,17 @@ class Lines:
         self,
         stream: str,
         naming: Naming,
-        encode: Encode,
+        write: Write,
         rules: RuleLines,
         *,
+        roster: Roster | None = None,
         repeat_idle: bool = True,
         idle_series: int = IDLE_SERIES,
         skipped: Callable[[str], None] = lambda reason: None,
         let_go: Callable[[], bool] = lambda: False,
     ):
-        """``let_go`` says whether the journal is too full to keep what rules may need once more."""
+        """``roster`` is that of the stream, where there are others who use it; ``let_go`` says
+        whether the journal is too full to keep what rules may need once more."""
         self._stream = stream
         self._naming = naming
         self._namers: dict[str, Namer] = {}
@@ -95,14 +93,13 @@ class Lines:
         self._sieve = Known(ROLLUP_SERIES)
         self._start = -1
         self._marks: deque[tuple[int, int]] = deque()
-        self._encode = encode
-        self._repeat_idle = repeat_idle
-        self._idle_series = idle_series
+        self._write = write
         self._skipped = skipped
         self._done = -1
+        self._told = -1
         self._gathered = Gathering()
-        self._idle: dict[bytes, _Idle] = {}
-        self._path = lru_cache(maxsize=PATHS_KEPT)(_own_path)
+        self._roster = Roster() if roster is None else roster
+        self._idle = Idle(self._roster, idle_series, repeat_idle)
         self.use(Book())
 
     def use(self, book: Book) -> None:
@@ -132,9 +129,9 @@ class Lines:
         content = record.content
         if isinstance(content, Parts):
             self._rules.keep(content)
-            points = self._take(content.columns) if content.stream == self._stream else []
+            points = self._take(content.columns) if content.stream == self._stream else iter(())
             self._done = record.position
-            yield from self._chunks(iter(points))
+            yield from points
             yield Chunk(b"", 0, 0)
         elif isinstance(content, Flushed):
             ours = content.stream == self._stream
@@ -143,8 +140,9 @@ class Lines:
                 # Where the cursor was put by the run before: it only says from when on all is seen.
                 self._rules.begin(flush_end)
             else:
-                if ours and self._namers:
+                if ours and self._namers and record.position > self._told:
                     yield from self._flush(content)
+                    self._told = record.position
                 for lines in self._rules.end(content, self._stream):
                     yield from self._chunks(lines)
                     yield Chunk(b"", 0, 0)
@@ -165,34 +163,48 @@ class Lines:
 
     def _chunks(self, points: Iterator[Line]) -> Iterator[Chunk]:
         while some := list(islice(points, CARBON_CHUNK_LINES)):
-            yield Chunk(self._encode(some), len(some), 0)
+            yield Chunk(self._write(*graphite.rows_of(some)).data, len(some), 0)
+
+    def _written(self, texts: Texts, form: Form, values: F64, seconds: I64) -> Iterator[Chunk]:
+        """Rows as chunks; ``seconds`` of each, or of all."""
+        step = max(CARBON_CHUNK_LINES // max(len(form.heads), 1), 1)
+        for begin in range(0, len(texts), step):
+            end = begin + step
+            times = seconds if len(seconds) == 1 else seconds[begin:end]
+            written = self._write(texts.cut(begin, end), form, values[begin:end], times)
+            if written.lines:
+                yield Chunk(written.data, written.lines, 0)
 
     # --- parts ---------------------------------------------------------------------------
 
-    def _take(self, columns: Columns) -> list[Line]:
+    def _take(self, columns: Columns) -> Iterator[Chunk]:
         """Keep the parts for their flush; the points that go at once."""
         if not self._namers:
-            return []
+            return iter(())
         if self._dropping is not None:
             columns = take(columns, np.flatnonzero(self._sieve.find(columns, self._stays)))
         instants = (columns.kinds == Kind.GAUGE) & (columns.periods == 0)
-        if instants.any():
-            self._gathered.keep(take(columns, np.flatnonzero(~instants)))
-            columns = take(columns, np.flatnonzero(instants))
-            return list(self._own_points(columns))
-        self._gathered.keep(columns)
-        return []
+        rows = np.flatnonzero(instants)
+        self._keep(take(columns, np.flatnonzero(~instants)) if len(rows) else columns)
+        return self._own_points(columns, rows)
+
+    def _keep(self, columns: Columns) -> None:
+        if len(columns):
+            numbers = self._roster.numbers(columns)
+            self._idle.hold(numbers)
+            self._gathered.keep(light(columns, numbers))
 
     def _stays(self, key: bytes) -> int:
         return int(self._dropping is None or self._dropping.taking(parse_key(key), self._stream)[1])
 
-    def _own_points(self, columns: Columns) -> Iterator[Line]:
-        keys = keys_of(columns, np.arange(len(columns)))
-        for key, value, time in zip(keys, columns.n.tolist(), columns.times.tolist(), strict=True):
-            if isfinite(value):
-                yield Line(self._path(key), value, time // 1000)
-            else:
-                self._skipped("not_finite")
+    def _own_points(self, columns: Columns, rows: I64) -> Iterator[Chunk]:
+        if not len(rows):
+            return
+        values = columns.n[rows]
+        for _ in range(int(np.count_nonzero(~np.isfinite(values)))):
+            self._skipped("not_finite")
+        texts = texts_of(columns.keys).take(rows)
+        yield from self._written(texts, _OWN_PATHS, values.reshape(-1, 1), columns.times[rows] // 1000)
 
     # --- the end of a period -------------------------------------------------------------
 
@@ -205,11 +217,12 @@ class Lines:
             yield from self._active(rows)
             heard += self._hear(rows, stamp)
             yield Chunk(b"", 0, 0)
-        quiet = self._forget(stamp)
-        yield from self._chunks(self._quiet(quiet, stamp // 1000))
-        numbers = [namer.number_of_series(heard + len(quiet)) for namer in self._namers.values()]
+        silent = self._idle.silent(stamp)
+        yield from self._repeated(silent, stamp // 1000)
+        numbers = [namer.number_of_series(heard + len(silent)) for namer in self._namers.values()]
         yield from self._chunks(Line(path, number, stamp // 1000) for path, number in dict(numbers).items())
         self._gathered.clear()
+        self._idle.settle()
 
     def _united(self, columns: Columns, flushed: Flushed, period_ms: int) -> Columns:
         """Each series once; ``times`` are when Graphite is to have it."""
@@ -222,60 +235,39 @@ class Lines:
 
     def _active(self, columns: Columns) -> Iterator[Chunk]:
         """Lines of rows that are ordered by their times."""
+        keys = self._roster.texts(columns.ids.astype(np.int64))
         bounds = np.flatnonzero(np.diff(columns.times)) + 1
-        edges = [0, *bounds.tolist(), len(columns)]
-        for begin, end in pairwise(edges):
-            seconds = int(columns.times[begin]) // 1000
+        for begin, end in pairwise([0, *bounds.tolist(), len(columns)]):
+            seconds = columns.times[begin : begin + 1] // 1000
+            rows, texts = columns.cut(begin, end), keys.cut(begin, end)
             for namer in self._namers.values():
-                lines = namer.lines(columns.cut(begin, end))
-                yield from self._chunks(Line(path, value, seconds) for path, value in lines)
+                for block in namer.blocks(rows, texts):
+                    yield from self._written(texts.take(block.rows), block.form, block.values, seconds)
 
     def _hear(self, columns: Columns, stamp: int) -> int:
-        """Remember the series of this flush, the last heard of last; how many they are."""
+        """Remember the series of this flush; how many they are."""
         rows = np.flatnonzero(columns.times == stamp)
-        if self._repeat_idle:
-            for key, value in zip(keys_of(columns, rows), columns.n[rows].tolist(), strict=True):
-                self._idle.pop(key, None)
-                self._idle[key] = _Idle(value, stamp)
+        self._idle.hear(columns.ids[rows].astype(np.int64), columns.n[rows], stamp)
         return len(rows)
 
-    def _forget(self, stamp: int) -> list[bytes]:
-        """Drop what has been idle for too long; the idle series that are left."""
-        oldest = stamp - IDLE_SECONDS * 1000
-        quiet = []
-        for key, idle in self._idle.items():
-            if idle.seen == stamp:
-                break
-            quiet.append(key)
-        gone = max(len(quiet) - self._idle_series, 0)
-        while gone < len(quiet) and self._idle[quiet[gone]].seen <= oldest:
-            gone += 1
-        for key in quiet[:gone]:
-            del self._idle[key]
-        return quiet[gone:]
-
-    def _quiet(self, keys: list[bytes], seconds: int) -> Iterator[Line]:
-        for key in keys:
-            idle = self._idle.get(key)
-            if idle is None:
-                continue  # forgotten between two chunks
+    def _repeated(self, silent: I64, seconds: int) -> Iterator[Chunk]:
+        """Lines of series that got nothing."""
+        for begin in range(0, len(silent), ROWS_PER_RECORD):
+            numbers = self._idle.among(silent[begin : begin + ROWS_PER_RECORD])
+            keys, values = self._roster.texts(numbers), self._idle.values(numbers)
             for namer in self._namers.values():
-                for path, value in namer.idle(key, idle.value):
-                    yield Line(path, value, seconds)
+                for block in namer.idle(self._roster.kinds(numbers), values):
+                    texts = keys.take(block.rows)
+                    yield from self._written(texts, block.form, block.values, np.array([seconds]))
+            yield Chunk(b"", 0, 0)
 
     # --- what the admin console asks ------------------------------------------------------
 
     def repeated(self, stream: str) -> list[tuple[bytes, float]]:
         """The series that are repeated while they are idle, and their last values."""
-        ours = self._idle if stream == self._stream else {}
-        return [(key, idle.value) for key, idle in ours.items()]
+        return self._idle.series() if stream == self._stream else []
 
     def forget(self, stream: str, keys: Iterable[bytes]) -> None:
         """Repeat these no more, unless they are heard of again."""
-        for key in keys if stream == self._stream else ():
-            self._idle.pop(key, None)
-
-
-def _own_path(key: bytes) -> str:
-    series = parse_key(key)
-    return graphite.safe_path(series.name) + graphite.tag_text(series.labels)
+        if stream == self._stream:
+            self._idle.forget(np.fromiter(map(hash64, keys), np.uint64))

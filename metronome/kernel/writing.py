@@ -50,6 +50,10 @@ class Texts(NamedTuple):
         """The texts of these numbers, in their order."""
         return Texts(self.flat, self.begins[rows], self.ends[rows])
 
+    def texts(self) -> list[bytes]:
+        """Each by itself."""
+        return [self.flat[begin:end].tobytes() for begin, end in zip(self.begins, self.ends, strict=True)]
+
 
 class Form(NamedTuple):
     """What is around the halves of a path, for each column of numbers."""

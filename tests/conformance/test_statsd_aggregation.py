@@ -14,7 +14,8 @@ import numpy as np
 import orjson
 import pytest
 
-from metronome.fold.statsd import HistogramRule, Namer, Naming, timer_stats
+from metronome.fold.statsd import HistogramRule, Namer, Naming
+from metronome.fold.statsd_timers import timer_stats
 from metronome.kernel import hash64
 from metronome.model import Kind, Series, series_key
 from metronome.wire.records import Row, columns_of

@@ -1,4 +1,4 @@
-"""statsd's numbers where its own cases do not reach, and statsd's Graphite names."""
+"""statsd's Graphite names, and the numbers that stand under them."""
 
 from __future__ import annotations
 
@@ -11,95 +11,11 @@ import pytest
 from metronome.fold.columns import join
 from metronome.fold.distinct import registers_of
 from metronome.fold.rollup import compact
-from metronome.fold.sketch import sketch_of
-from metronome.fold.statsd import (
-    HistogramRule,
-    Namer,
-    Naming,
-    SketchedTimer,
-    sanitized,
-    sketched_timer_stats,
-    timer_stats,
-)
+from metronome.fold.statsd import HistogramRule, Namer, Naming
 from metronome.kernel import hash64
 from metronome.model import F64, Columns, Kind, Labels, Ragged, Series, series_key
 from metronome.wire.records import Row, columns_of
 from tests.fold.hashing import hash_numbers
-
-THRESHOLDS = (50, 90, 99.9, -10, -0.5, 100, -100)
-
-
-def values(seed: int, number: int) -> F64:
-    return np.random.default_rng(seed).lognormal(4, 1, number)
-
-
-def sketched(samples: F64, rate: float = 1.0) -> SketchedTimer:
-    """The timer that these samples make when they are more than are kept."""
-    weight = 1 / rate
-    return SketchedTimer(
-        *sketch_of(samples, np.full(len(samples), weight)),
-        number=len(samples),
-        n=float(samples.sum()) * weight,
-        d=len(samples) * weight,
-        low=float(samples.min()),
-        high=float(samples.max()),
-        squares=float((samples * samples).sum()) * weight,
-    )
-
-
-@pytest.mark.parametrize("rate", [1.0, 0.1])
-@pytest.mark.parametrize("number", [1, 2, 7, 5000])
-def test_sketched_timer_is_near_the_exact_one(number: int, rate: float) -> None:
-    """A timer beyond the samples kept has the same numbers within the sketch's error; what
-    needs no order is exact."""
-    samples = values(number, number)
-    limits = (20, 100, inf)
-    exact = timer_stats(samples, number / rate, 10, THRESHOLDS, limits)
-    near = sketched_timer_stats(sketched(samples, rate), 10, THRESHOLDS, limits)
-    assert set(near) == set(exact)
-    for name, value in near.items():
-        if "histogram" in name:
-            assert value == pytest.approx(exact[name], abs=0.02 * number)
-        elif name in ("lower", "upper", "count", "count_ps", "sum", "sum_squares", "mean", "std"):
-            assert value == pytest.approx(exact[name], rel=1e-6, abs=1e-6)
-        else:
-            # A median of two samples is between them; a sketch gives one of them.
-            error = 0.5 if number == 2 and name == "median" else 0.021
-            assert value == pytest.approx(exact[name], rel=error), name
-
-
-def test_every_sample_from_the_top() -> None:
-    """The highest 100 percent are all samples, where statsd itself says NaN."""
-    numbers = timer_stats(np.array([1.0, 2.0, 3.0]), 3, 10, (-100,))
-    assert (numbers["sum_top100"], numbers["mean_top100"], numbers["lower_top100"]) == (6, 2, 1)
-
-
-def test_threshold_that_takes_nothing_is_left_out() -> None:
-    """0.5 percent of six samples rounds to none."""
-    assert not [name for name in timer_stats(values(0, 6), 6, 10, (0.5,)) if name.endswith("0_5")]
-
-
-def test_order_and_input_stay() -> None:
-    """Samples may come in any order and are left as they came."""
-    samples = np.array([3.0, 1.0, 2.0])
-    samples.flags.writeable = False
-    assert timer_stats(samples, 3, 10, (90,)) == timer_stats(np.array([1.0, 2.0, 3.0]), 3, 10, (90,))
-    assert samples.tolist() == [3.0, 1.0, 2.0]
-
-
-@pytest.mark.parametrize(
-    ("name", "clean"),
-    [
-        ("a.b-c_d", "a.b-c_d"),
-        ("a b \t c", "a_b_c"),
-        ("a/b/c", "a-b-c"),
-        ("caf\u00e9:$%x", "cafx"),
-        ("a;k=v", "a;k=v"),
-    ],
-)
-def test_sanitized(name: str, clean: str) -> None:
-    """Names are cleaned as statsd cleans them."""
-    assert sanitized(name) == clean
 
 
 def row(name: str, kind: Kind, n: float = 0.0, labels: Labels = (), samples: tuple[float, ...] = ()) -> Row:
@@ -110,6 +26,10 @@ def row(name: str, kind: Kind, n: float = 0.0, labels: Labels = (), samples: tup
     members = [hash64(bytes([number])) for number in range(int(n))] if kind is Kind.SET else []
     n = sum(samples) if samples else n
     return Row(key, hash64(key), kind, 0, 10.0, 1, n, d, low, high, squares, samples, members)
+
+
+def values(seed: int, number: int) -> F64:
+    return np.random.default_rng(seed).lognormal(4, 1, number)
 
 
 FLUSH = columns_of(
@@ -270,15 +190,20 @@ def test_rows_with_bins_and_registers() -> None:
 
 def test_idle_series() -> None:
     """What got nothing is repeated as statsd does: zeros, and a gauge's last value."""
-    namer = Namer(Naming())
-
-    def idle(name: str, kind: Kind) -> dict[str, float]:
-        return dict(namer.idle(series_key(Series(name, (), kind)), 7.5))
-
-    assert idle("c", Kind.COUNTER) == {"stats.counters.c.rate": 0, "stats.counters.c.count": 0}
-    assert idle("t", Kind.TIMER) == {"stats.timers.t.count": 0, "stats.timers.t.count_ps": 0}
-    assert idle("s", Kind.SET) == {"stats.sets.s.count": 0}
-    assert idle("g", Kind.GAUGE) == {"stats.gauges.g": 7.5}
+    kinds = np.array([Kind.COUNTER, Kind.TIMER, Kind.SET, Kind.GAUGE, Kind.COUNTER], np.uint8)
+    idle = {
+        (head + b"*" + tail).decode(): (block.rows.tolist(), column.tolist())
+        for block in Namer(Naming()).idle(kinds, np.full(5, 7.5))
+        for head, tail, column in zip(block.form.heads, block.form.tails, block.values.T, strict=True)
+    }
+    assert idle == {
+        "stats.counters.*.rate": ([0, 4], [0, 0]),
+        "stats.counters.*.count": ([0, 4], [0, 0]),
+        "stats.timers.*.count": ([1], [0]),
+        "stats.timers.*.count_ps": ([1], [0]),
+        "stats.sets.*.count": ([2], [0]),
+        "stats.gauges.*": ([3], [7.5]),
+    }
 
 
 def test_what_graphite_cannot_take_is_not_sent() -> None:

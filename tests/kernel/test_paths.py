@@ -59,6 +59,7 @@ def test_every_blank_of_unicode_is_one() -> None:
 def test_the_pieces_of_it() -> None:
     """Names, labels' values and tags by themselves."""
     assert sanitized("a/b \t$c;d") == "a-b_c;d"
+    assert sanitized("caf\u00e9:$%x-_=") == "cafx-_="
     assert safe_path("a b;c") == "a_b_c"
     assert (safe_value("~a b"), safe_value("")) == ("_a_b", "_")
     assert tag_text((("k", "v"), ("l", ""))) == ";k=v;l=_"

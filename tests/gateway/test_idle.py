@@ -1,0 +1,110 @@
+"""What is repeated while nothing is heard of it, by numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from metronome.fold.roster import Roster
+from metronome.gateway.idle import Idle
+from metronome.kernel import hash64
+from metronome.limits import IDLE_SECONDS
+from metronome.model import I64
+from tests.gateway.test_gathering import parts
+
+
+class World:
+    """A roster with series, one letter each, and who of them is idle."""
+
+    def __init__(self, most: int = 100, repeat: bool = True):
+        self.roster = Roster()
+        self.idle = Idle(self.roster, most, repeat)
+        self.now = 1_700_000_000_000
+
+    def come(self, names: str) -> I64:
+        numbers = self.roster.numbers(parts(*names))
+        self.idle.hold(numbers)
+        return numbers
+
+    def flush(self, names: str, value: float = 1.0) -> str:
+        """A flush with these; what is silent."""
+        self.now += 10_000
+        if names:
+            self.idle.hear(self.come(names), np.full(len(names), value), self.now)
+        silent = self.names(self.idle.silent(self.now))
+        self.idle.settle()
+        return silent
+
+    def names(self, numbers: I64) -> str:
+        return "".join(self.roster.key(number)[1:].decode() for number in numbers.tolist())
+
+
+def test_what_was_heard_of_is_repeated() -> None:
+    """With the value that it had last, until it is heard of again."""
+    world = World()
+    assert world.flush("abc", 1.0) == ""
+    assert world.flush("b", 2.0) == "ac"
+    assert world.flush("") == "abc"
+    assert world.idle.series() == [(b"ca", 1.0), (b"cb", 2.0), (b"cc", 1.0)]
+    numbers = world.come("bc")
+    assert world.idle.values(numbers).tolist() == [2.0, 1.0]
+    assert world.flush("a", 3.0) == "bc"
+    assert len(world.roster) == 3
+
+
+def test_the_longest_silent_go_first() -> None:
+    """When there are more than may be, and when it has been a day; nobody holds them then."""
+    world = World(most=2)
+    for name in "dcba":
+        world.flush(name)
+    assert world.flush("") == "ba"
+    assert len(world.roster) == 2
+    world.now += (IDLE_SECONDS - 30) * 1000
+    assert world.flush("") == "a"
+    assert world.flush("") == ""
+    assert (len(world.roster), world.idle.series()) == (0, [])
+
+
+def test_nothing_is_repeated() -> None:
+    """Then what was not in the last flush is let go."""
+    world = World(repeat=False)
+    world.flush("ab")
+    assert world.flush("bc") == ""
+    assert len(world.roster) == 2
+    assert world.idle.series() == []
+
+
+def test_somebody_says_that_it_is_to_be_forgotten() -> None:
+    """At once, and what was about to be repeated is not; it comes back when it is heard of."""
+    world = World()
+    world.flush("abc")
+    world.now += 10_000
+    silent = world.idle.silent(world.now)
+    world.idle.forget(np.array([hash64(b"cb"), hash64(b"cx")], np.uint64))
+    assert world.names(world.idle.among(silent)) == "ac"
+    assert [key for key, _ in world.idle.series()] == [b"ca", b"cc"]
+    world.idle.settle()
+    assert len(world.roster) == 2
+    assert world.flush("b") == "ac"
+    assert len(world.idle.series()) == 3
+
+
+def test_what_waits_for_its_flush_is_not_let_go() -> None:
+    """Not even when it is forgotten meanwhile, nor when the flush is begun anew."""
+    world = World()
+    waiting = world.come("ab")
+    world.idle.forget(np.array([hash64(b"ca")], np.uint64))
+    for _ in range(2):
+        world.idle.hear(waiting[:1], np.ones(1), world.now)
+        assert world.names(world.idle.silent(world.now)) == ""
+        assert world.names(waiting) == "ab"
+    world.idle.settle()
+    assert len(world.roster) == 1
+    assert world.come("a").tolist() == waiting[:1].tolist()
+
+
+def test_it_costs_little() -> None:
+    """Two numbers a series."""
+    world = World()
+    numbers = world.roster.numbers(parts(*map(str, range(1000))))
+    world.idle.hold(numbers)
+    assert world.idle.memory == 16 * 1000
