@@ -261,6 +261,11 @@ class Lines:
                     yield from self._written(texts, block.form, block.values, np.array([seconds]))
             yield Chunk(b"", 0, 0)
 
+    @property
+    def memory(self) -> int:
+        """Bytes that are kept of series, the roster's not counted."""
+        return self._idle.memory
+
     # --- what the admin console asks ------------------------------------------------------
 
     def repeated(self, stream: str) -> list[tuple[bytes, float]]:
