@@ -294,6 +294,9 @@ STORE_PATIENCE: Final = 15
 MERGE_ROWS: Final = 300_000
 """Rows of parts that one step of the down-sampling ladder merges: about a second's work."""
 
+EXPORT_ROWS: Final = 20_000
+"""Rows that a store hands out at once when all of it is moved elsewhere: some megabytes."""
+
 # --- time --------------------------------------------------------------------------------
 STOP_SECONDS: Final = 10
 """SIGTERM to exit."""

@@ -3,7 +3,8 @@
 ``SCHEME`` is the URL scheme of a store, or a tuple of several; the module's ``open_store``
 is given the whole URL and the context: what the assembly has to offer, by name.  It takes
 the names it needs and ignores the others.  The context holds ``data_dir`` (a ``Path``),
-``worker`` (a ``threads.interface.Worker`` for the store alone) and ``memory_limit`` (bytes).
+``worker`` (a ``threads.interface.Worker`` for the store alone), ``memory_limit`` (bytes) and
+``read_only`` (it will only be asked: nothing is made or upgraded).
 """
 
 from __future__ import annotations

@@ -80,5 +80,9 @@ def stored_lines(stored: Iterable[Record]) -> Iterable[Tally]:
         days, place = np.unique(times // 86_400_000, return_inverse=True)
         sums = np.bincount(place, weights=numbers, minlength=len(days))
         for day, number in zip(days.tolist(), sums.tolist(), strict=True):
-            text = str(np.datetime64(day, "D"))
-            yield Tally(content.stream, text, "", "stored", "", int(number))
+            yield Tally(content.stream, day_text(day), "", "stored", "", int(number))
+
+
+def day_text(day: int) -> str:
+    """The UTC day of so many days since the epoch, as ``2026-11-22``."""
+    return str(np.datetime64(day, "D"))

@@ -22,14 +22,14 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 from metronome.errors import ClientError, StoreRejected, StoreUnavailable
-from metronome.limits import COUNT_GROUPS, DUPLICATE_PAGE, STORE_MEMORY, STORE_PATIENCE
+from metronome.limits import COUNT_GROUPS, DUPLICATE_PAGE, EXPORT_ROWS, STORE_MEMORY, STORE_PATIENCE
 from metronome.model import Batch, Event, EventSelection, Found, Selection
-from metronome.store import duckdb_events, duckdb_read
+from metronome.store import duckdb_events, duckdb_export, duckdb_read
 from metronome.store.duckdb_expire import Chunk, chunks_due, delete_old, tidy
 from metronome.store.duckdb_file import IN_MEMORY, Connection, Settings, open_file
 from metronome.store.duckdb_turn import Turn
 from metronome.store.duckdb_write import Writer
-from metronome.store.interface import Counted, Fetched, Health, Retention
+from metronome.store.interface import Counted, Exported, Fetched, Health, Retention
 from metronome.threads.interface import Worker
 
 SCHEME = "duckdb"
@@ -57,12 +57,13 @@ def open_store(
     worker: Worker,
     clock: IReactorTime | None = None,
     memory_limit: int = STORE_MEMORY,
+    read_only: bool = False,
     **others: object,
 ) -> DuckdbStore:
     """The store of ``duckdb:PATH``; no path means a file in the data directory."""
     path = url.partition(":")[2] or str(data_dir / FILE)
     threads = min(THREADS, os.cpu_count() or 1)
-    settings = Settings(memory_limit, threads, str(data_dir / "duckdb-spill"))
+    settings = Settings(memory_limit, threads, str(data_dir / "duckdb-spill"), read_only)
     return DuckdbStore(path, settings, worker, clock)
 
 
@@ -188,6 +189,10 @@ class DuckdbStore:
         )
         return self._ask(lambda database: database.connection.execute(sql, [stream]).fetchall())
 
+    def export(self, after: int, most: int = EXPORT_ROWS) -> Deferred[Exported]:
+        """See ``Store.export``."""
+        return self._do(lambda database: duckdb_export.page(database.connection, after, most))
+
     # --- keeping -----------------------------------------------------------------------------
 
     @inlineCallbacks
@@ -309,7 +314,8 @@ class DuckdbStore:
         if database is None:
             return
         try:
-            database.connection.execute("CHECKPOINT")
+            if not self._settings.read_only:
+                database.connection.execute("CHECKPOINT")
         except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
             # The log has everything, and is read when the file is opened again.
             self._trouble = f"stopped without a checkpoint: {error}"

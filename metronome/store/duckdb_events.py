@@ -25,10 +25,12 @@ INSERT INTO events
 SELECT stream, time, type, id, received, referer, format, message, labels, rest, $gateway, position
 FROM new_events
 """
-_NEWEST: Final = """
-SELECT time, type, id, received, labels, rest, referer, format, message
+EVENT_COLUMNS: Final = "time, type, id, received, labels, rest, referer, format, message"
+"""What ``event_of`` reads."""
+_NEWEST: Final = f"""
+SELECT {EVENT_COLUMNS}
 FROM events JOIN gateways USING (gateway)
-WHERE {where}
+WHERE {{where}}
 ORDER BY time DESC, gateways.name DESC, position DESC
 LIMIT $limit
 """
@@ -75,7 +77,7 @@ def newest(connection: Connection, stream: int, selection: EventSelection) -> li
     where, values = _where(stream, selection)
     sql = _NEWEST.format(where=where)
     rows = connection.execute(sql, {**values, "limit": selection.limit}).fetchall()
-    return [_event(row) for row in rows]
+    return [event_of(row) for row in rows]
 
 
 def counts(
@@ -142,7 +144,8 @@ def _label_terms(where: Labels, values: dict[str, Any]) -> list[str]:
     return terms
 
 
-def _event(row: tuple[Any, ...]) -> Event:
+def event_of(row: Sequence[Any]) -> Event:
+    """The event that was written as this row."""
     event: dict[str, Any] = {"time": row[0], "type": row[1], "id": row[2]}
     if row[3] != _ABSENT:
         event["received"] = row[3]

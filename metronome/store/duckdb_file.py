@@ -8,6 +8,8 @@ Rules:
   also writes the number.  Before the first step of an upgrade the file is copied to
   ``NAME.version-N.backup``.
 - A file of a newer version is refused: a downgrade would have to guess.
+- A file that another process writes is refused by name; so is one that is to be read only and
+  would have to be made or upgraded first.
 - DuckDB may load and fetch nothing by itself: no extensions, no files but its own, and its
   settings are locked once it is open.
 """
@@ -15,6 +17,7 @@ Rules:
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,6 +33,9 @@ from metronome.errors import ConfigError
 SCHEMA: Final = Path(__file__).parent / "schema"
 IN_MEMORY: Final = ":memory:"
 
+_LOCKED: Final = re.compile(r"lock is held(?: in (.*?\(PID \d+\)))?")
+"""How DuckDB says that a file is somebody else's."""
+
 Connection = duckdb.DuckDBPyConnection
 Arrays = Mapping[str, Any]
 """Numpy columns of one length by name: what DuckDB reads as a table without a copy."""
@@ -41,13 +47,14 @@ class Settings(NamedTuple):
     memory_limit: int
     threads: int
     spill: str
+    read_only: bool = False
 
 
 def open_file(path: str, settings: Settings, schema: Path = SCHEMA) -> Connection:
     """Open a store's database, made or upgraded where needed.
 
-    ``path`` may be ``:memory:``.  ``ConfigError`` when the file is no store of ours or of a
-    newer version; DuckDB's own errors for what the disk refuses.
+    ``path`` may be ``:memory:``.  ``ConfigError`` when the file is no store of ours, of a newer
+    version or another process's; DuckDB's own errors for what the disk refuses.
     """
     steps = steps_in(schema)
     if path == IN_MEMORY:
@@ -55,6 +62,8 @@ def open_file(path: str, settings: Settings, schema: Path = SCHEMA) -> Connectio
         _climb(connection, 0, steps)
         return connection
     if not os.path.exists(path):
+        if settings.read_only:
+            raise ConfigError(f"store: {path}: there is no such file")
         _create(path, settings, steps)
     _check_magic(path)
     connection = _connect(path, settings)
@@ -67,6 +76,11 @@ def open_file(path: str, settings: Settings, schema: Path = SCHEMA) -> Connectio
             )
         if version == len(steps):
             return connection
+        if settings.read_only:
+            raise ConfigError(
+                f"store: {path} has version {version}; a gateway has to be started on it once,"
+                f" which brings it to version {len(steps)}"
+            )
     except BaseException:
         connection.close()
         raise
@@ -123,17 +137,22 @@ def scalar(connection: Connection, sql: str) -> int:
 
 
 def _connect(path: str, settings: Settings) -> Connection:
-    connection = duckdb.connect(
-        path,
-        config={
-            "memory_limit": f"{settings.memory_limit // 1_000_000}MB",
-            "threads": settings.threads,
-            "temp_directory": settings.spill,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "allow_community_extensions": False,
-        },
-    )
+    config: dict[str, Any] = {
+        "memory_limit": f"{settings.memory_limit // 1_000_000}MB",
+        "threads": settings.threads,
+        "temp_directory": settings.spill,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "allow_community_extensions": False,
+    }
+    try:
+        connection = duckdb.connect(path, read_only=settings.read_only, config=config)
+    except duckdb.IOException as error:
+        holder = _LOCKED.search(str(error))
+        if holder is None:
+            raise
+        whose = holder[1] or "it is locked"
+        raise ConfigError(f"store: {path}: another process works on it ({whose}); stop that first") from error
     # Once the folder to spill to is set, and in this order.
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")

@@ -12,8 +12,8 @@ from typing import NamedTuple, Protocol
 from twisted.internet.defer import Deferred
 
 from metronome.fold.events import COUNT_FIELDS, SLOT_MS
-from metronome.limits import COUNT_GROUPS, DUPLICATE_PAGE
-from metronome.model import Batch, Event, EventSelection, Folded, Found, Selection
+from metronome.limits import COUNT_GROUPS, DUPLICATE_PAGE, EXPORT_ROWS
+from metronome.model import Batch, Event, EventSelection, Folded, Found, Record, Selection
 
 
 class Rung(NamedTuple):
@@ -50,12 +50,20 @@ class Counted(NamedTuple):
     applied: dict[str, int]
 
 
+class Exported(NamedTuple):
+    """A page of what a store keeps, and the place at which the next one begins."""
+
+    records: list[Record]
+    end: int
+
+
 __all__ = [
     "COUNT_FIELDS",
     "LADDER",
     "SLOT_MS",
     "Counted",
     "EventSelection",
+    "Exported",
     "Fetched",
     "Health",
     "Retention",
@@ -142,6 +150,18 @@ class Store(Protocol):
     def tallies(self, stream: str) -> Deferred[list[tuple[str, str, str, str, int]]]:
         """The stream's books: ``(day, source, outcome, reason, count)``; ``stored`` with an
         empty reason counts samples, points and events of the records applied."""
+        ...
+
+    def export(self, after: int, most: int = EXPORT_ROWS) -> Deferred[Exported]:
+        """A page of everything that is kept, about ``most`` rows, from a place on: 0, then the
+        ``end`` of the page before.  One without records is the last.
+
+        The records are as ``write`` takes them: given in order to an empty store, as batches of
+        one gateway that end where the pages end, they make it answer as this one does.  Their
+        positions are places too, with a number for each row.  While nothing is written, merged
+        or deleted, the same place always begins the same records, so what a store has applied
+        of that gateway says where to go on.  Which records of which gateway are applied here
+        is not among it: that is what ``applied`` answers."""
         ...
 
     def expire(self, now: int, retention: dict[str, Retention]) -> Deferred[dict[str, int]]:

@@ -7,7 +7,7 @@ question looks at all of them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from heapq import nlargest
 
@@ -16,10 +16,10 @@ from twisted.internet.defer import Deferred, execute, succeed
 
 from metronome.errors import StoreRejected
 from metronome.fold import events as event_folds
-from metronome.fold.columns import take
+from metronome.fold.columns import no_rows, take
 from metronome.fold.rollup import compact, fold_parts
 from metronome.fold.select import Source, select
-from metronome.limits import COUNT_GROUPS, DUPLICATE_PAGE, EARLIEST_MS, LATEST_MS
+from metronome.limits import COUNT_GROUPS, DUPLICATE_PAGE, EARLIEST_MS, EXPORT_ROWS, LATEST_MS
 from metronome.model import (
     Batch,
     Columns,
@@ -35,7 +35,7 @@ from metronome.model import (
     parse_key,
 )
 from metronome.store.admission import flaw, stored_lines
-from metronome.store.interface import Counted, Fetched, Health, Retention
+from metronome.store.interface import Counted, Exported, Fetched, Health, Retention
 from metronome.store.ladder import merges, oldest_event, oldest_id, oldest_part
 
 SCHEME = "memory"
@@ -94,9 +94,8 @@ class MemoryStore:
             kept = self._events.setdefault(content.stream, [])
             for index, event in enumerate(content.events):
                 kept.append(((event["time"], gateway, record.position + index), event))
-                if eid := event.get("eid"):
-                    received = event.get("received", event["time"])
-                    self._eids.setdefault(content.stream, []).append((received, eid))
+                if event.get("eid"):
+                    self._eids.setdefault(content.stream, []).append(_id(event))
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -169,6 +168,40 @@ class MemoryStore:
         lines = ((line, number) for line, number in self._books.items() if line[0] == stream)
         return succeed(sorted((*line[1:], number) for line, number in lines))
 
+    def export(self, after: int, most: int = EXPORT_ROWS) -> Deferred[Exported]:
+        """See ``Store.export``; a record counts as its rows, events, ids or lines."""
+        return execute(self._export, after, most)
+
+    def _export(self, after: int, most: int) -> Exported:
+        records: list[Record] = []
+        begin, place, end = 0, after, after + most
+        for content in self._everything():
+            size = _length(content)
+            first, last = max(place - begin, 0), min(end - begin, size)
+            begin += size
+            if first < last:
+                records.append(Record(place, _cut(content, first, last)))
+                place += last - first
+        return Exported(records, place)
+
+    def _everything(self) -> Iterator[Parts | Events | list[Tally]]:
+        """All that is kept; of the books what is left when the rest is counted."""
+        counted: Counter[tuple[str, str, str, str, str]] = Counter()
+        contents: list[Parts | Events] = []
+        for stream in sorted({*self._parts, *self._events, *self._eids}):
+            sources = sorted(self._parts.get(stream, []), key=lambda source: source[:2])
+            contents += [Parts(stream, columns) for _, _, columns in sources]
+            events = [event for _, event in sorted(self._events.get(stream, []), key=lambda item: item[0])]
+            contents.append(Events(stream, events))
+            ids = Counter(self._eids.get(stream, ()))
+            ids.subtract(_id(event) for event in events if event.get("eid"))
+            contents.append(Parts(stream, no_rows(), tuple((+ids).elements())))
+        for tally in stored_lines(Record(0, content) for content in contents):
+            counted[_line(tally)] += tally.number
+        yield from contents
+        lines = [(line, number - counted[line]) for line, number in sorted(self._books.items())]
+        yield [Tally(*line, number) for line, number in lines if number or line[3] != "stored"]
+
     # --- keeping -----------------------------------------------------------------------------
 
     def expire(self, now: int, retention: dict[str, Retention]) -> Deferred[dict[str, int]]:
@@ -221,6 +254,28 @@ class MemoryStore:
             "series": float(sum(map(len, series))),
             "parts": float(sum(map(len, columns))),
         }
+
+
+def _id(event: Event) -> tuple[int, str]:
+    return event.get("received", event["time"]), event["eid"]
+
+
+def _length(content: Parts | Events | list[Tally]) -> int:
+    """Rows, ids, events or lines."""
+    if isinstance(content, Parts):
+        return len(content.columns) or len(content.ids)
+    return len(content.events if isinstance(content, Events) else content)
+
+
+def _cut(content: Parts | Events | list[Tally], begin: int, end: int) -> Parts | Events | list[Tally]:
+    """Some of a content, which has rows or ids."""
+    if isinstance(content, Parts):
+        if content.ids:
+            return Parts(content.stream, content.columns, content.ids[begin:end])
+        return Parts(content.stream, content.columns.cut(begin, end))
+    if isinstance(content, Events):
+        return Events(content.stream, content.events[begin:end])
+    return content[begin:end]
 
 
 def _line(tally: Tally) -> tuple[str, str, str, str, str]:

@@ -19,6 +19,7 @@ from metronome.threads.interface import Worker
 from metronome.threads.memory import ImmediateWorker, MemoryWorker
 from tests.store.build import RECORD, batch, counter, events, gauge, happened, members, parts, plain, timer
 from tests.store.contract import ALL, FindingContract, FoldingContract, StoreCase, WritingContract
+from tests.store.contract_export import ExportContract
 from tests.store.contract_keeping import EventsContract, KeepingContract
 
 
@@ -55,6 +56,10 @@ class EventsTests(InMemory, EventsContract, SynchronousTestCase):
 
 
 class KeepingTests(InMemory, KeepingContract, SynchronousTestCase):
+    """See the contract."""
+
+
+class ExportTests(InMemory, ExportContract, SynchronousTestCase):
     """See the contract."""
 
 

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from metronome.store import open_store
 from metronome.store.interface import Store
 from tests.store.contract import FindingContract, FoldingContract, WritingContract
+from tests.store.contract_export import ExportContract
 from tests.store.contract_keeping import EventsContract, KeepingContract
 
 
@@ -32,4 +33,8 @@ class EventsTests(InMemory, EventsContract, SynchronousTestCase):
 
 
 class KeepingTests(InMemory, KeepingContract, SynchronousTestCase):
+    """See the contract."""
+
+
+class ExportTests(InMemory, ExportContract, SynchronousTestCase):
     """See the contract."""

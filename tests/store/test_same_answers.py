@@ -16,6 +16,7 @@ from metronome.threads.memory import ImmediateWorker
 from metronome.wire.records import Row
 from tests.store.build import batch, counter, events, gauge, happened, members, parts, plain, timer
 from tests.store.child import finish
+from tests.store.contract_export import answers, copy
 
 HOUR = 3_600_000
 RETENTION = Retention((Rung(10, 7200), Rung(60, 6 * 3600), Rung(600, 200 * 3600)), 100 * 3600)
@@ -150,3 +151,24 @@ def test_duckdb_answers_as_memory(script: list[Any], asked: list[Any]) -> None:
             assert ask(store, question) == ask(oracle, question)
     finally:
         finish(store.stop())
+
+
+@settings(max_examples=settings().max_examples // 5)
+@given(st.lists(steps, min_size=1, max_size=8), st.integers(1, 9))
+def test_copies_answer_as_the_originals(script: list[Any], most: int) -> None:
+    """Any script, and everything of it handed out to the other kind of store."""
+    oracle = open_store("memory:")
+    store = open_store("duckdb::memory:", data_dir=Path("."), worker=ImmediateWorker())
+    target = open_store("duckdb::memory:", data_dir=Path("."), worker=ImmediateWorker())
+    for one in (store, target):
+        finish(one.start())
+    try:
+        for one in (store, oracle):
+            apply(one, script)
+        copies = copy(store, open_store("memory:"), most), copy(oracle, target, most)
+        for stream in ("main", "other"):
+            for copied in copies:
+                assert answers(copied, stream) == answers(oracle, stream)
+    finally:
+        for one in (store, target):
+            finish(one.stop())
