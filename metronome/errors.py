@@ -54,6 +54,11 @@ REJECT_REASONS: Final[dict[str, str]] = {
 }
 """Why input is refused.  Keys are stable; the text is what the documentation says."""
 
+NOTE_REASONS: Final[dict[str, str]] = {
+    "unmapped": "no mapping rule takes the name; the samples count under the name as sent",
+}
+"""Why good input is shown to its owner.  Keys are stable."""
+
 SHED_REASONS: Final[dict[str, str]] = {
     "journal_full": "the journal is at its byte budget",
     "journal_unwritable": "the disk refuses writes",

@@ -206,8 +206,6 @@ CONSOLE_SERIES: Final = 50_000
 """Series that one answer of the console shows: some megabytes, half a second of the reactor."""
 CONSOLE_PAUSE: Final = 0.2
 """A command without a line end counts when nothing follows it for so long."""
-CONSOLE_REJECTS: Final = 100
-"""Rejected lines that the console shows, the newest."""
 
 # --- HTTP --------------------------------------------------------------------------------
 BODY_BYTES: Final = 1 << 20

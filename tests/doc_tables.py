@@ -79,6 +79,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "tables": tables,
     "metrics": metrics,
     "reject": reasons(errors.REJECT_REASONS),
+    "note": reasons(errors.NOTE_REASONS),
     "shed": reasons(errors.SHED_REASONS),
     "divert": reasons(errors.DIVERT_REASONS),
     "request": reasons(errors.REQUEST_REASONS),

@@ -105,7 +105,7 @@ def ignored(mapping: Mapping) -> list[str]:
     """Sentences about what rules ask for that Metronome reads and does not follow."""
     plain = Rule(match="", name="")
     found = []
-    for key in ("scale", "ttl", "help", "honor_labels", "observer_type", "summary", "histogram"):
+    for key in ("ttl", "help", "observer_type", "summary", "histogram"):
         rules = [
             str(number)
             for number, rule in enumerate(mapping.rules, 1)

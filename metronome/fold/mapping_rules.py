@@ -13,9 +13,13 @@ statsd_exporter, README, "Metric Mapping and Configuration"):
 - ``$1`` or ``${1}`` in the name and in label values is what the first ``*`` or group took,
   ``$0`` of a regex the whole match, ``${word}`` of a regex a named group.  A reference to
   what is not there is empty: also ``$1_x``, because ``1_x`` is its name.
-- ``action: drop`` refuses the sample.  A name that no rule matches stays as it is.
+- ``action: drop`` refuses the sample.  A name that no rule matches stays as it is, with its unit.
+- Tags of the sample are labels beside those of the rule; of one that both have the rule's stands,
+  with ``honor_labels`` the sample's.
+- Values are multiplied by ``scale``.  Of a name that a rule matches, what was sent as ``ms`` is turned
+  into seconds before: rules, with their buckets, think in Prometheus' units.
 
-``mapping.py`` reads the file and checks it.
+``mapping.py`` reads the file and checks it, ``shapes.py`` says how rules want series shown.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from metronome.kernel.interface import Mapper
+from metronome.kernel.interface import Mapped, Mapper
 from metronome.model import Kind, Labels, canonical_labels
 
 _REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
@@ -92,7 +96,7 @@ class Rule:
     histogram: HistogramOptions = HistogramOptions()
 
 
-class Mapped(NamedTuple):
+class Match(NamedTuple):
     """What a rule makes of a name."""
 
     rule: Rule
@@ -112,27 +116,26 @@ class Mapping:
                 self._globs.add(rule.match.split("."), place)
         self._regexes = [(rule, rule.pattern) for rule in self.rules if rule.pattern is not None]
 
-    def find(self, name: str, kind: Kind) -> Mapped | None:
+    def find(self, name: str, kind: Kind) -> Match | None:
         """The rule that a name of this kind goes by, and what it makes of it."""
         return self._find_glob(name, kind) or self._find_regex(name, kind)
 
-    def apply(self, name: str, kind: Kind, labels: Labels = ()) -> tuple[str, Labels] | None:
-        """Name and labels of a sample that may bring labels itself; None drops it."""
-        mapped = self.find(name, kind)
-        if mapped is None:
-            return name, labels
-        if mapped.rule.drop:
+    def apply(self, name: str, kind: int, labels: Labels = ()) -> Mapped | None:
+        """What becomes of samples that may bring labels themselves; None drops them."""
+        match = self.find(name, Kind(kind))
+        if match is None:
+            return Mapped(name, labels, ruled=False)
+        if match.rule.drop:
             return None
-        if not labels:
-            return mapped.name, mapped.labels
-        first, second = (mapped.labels, labels) if mapped.rule.honor_labels else (labels, mapped.labels)
-        return mapped.name, canonical_labels((*first, *second))
+        first, second = (match.labels, labels) if match.rule.honor_labels else (labels, match.labels)
+        factor = 1.0 if match.rule.scale is None else match.rule.scale
+        return Mapped(match.name, canonical_labels((*first, *second)), factor)
 
     def mapper(self) -> Mapper:
-        """The function that a folding table asks for each new name without labels."""
-        return lambda name, kind: self.apply(name, Kind(kind))
+        """The function that a folding table asks for each new name, tags and kind."""
+        return self.apply
 
-    def _find_glob(self, name: str, kind: Kind) -> Mapped | None:
+    def _find_glob(self, name: str, kind: Kind) -> Match | None:
         wanted = (
             (place, stars)
             for place, stars in self._globs.walk(name.split("."), ())
@@ -142,13 +145,13 @@ class Mapping:
         if found is None:
             return None
         place, stars = found
-        return _mapped(self.rules[place], {str(number): text for number, text in enumerate(stars, 1)}.get)
+        return _matched(self.rules[place], {str(number): text for number, text in enumerate(stars, 1)}.get)
 
-    def _find_regex(self, name: str, kind: Kind) -> Mapped | None:
+    def _find_regex(self, name: str, kind: Kind) -> Match | None:
         for rule, pattern in self._regexes:
             if rule.kind in (None, kind) and (match := pattern.search(name)) is not None:
                 groups = {str(number): text for number, text in enumerate((match[0], *match.groups()))}
-                return _mapped(rule, (groups | match.groupdict()).get)
+                return _matched(rule, (groups | match.groupdict()).get)
         return None
 
 
@@ -178,9 +181,9 @@ class _Node:
             yield from self.parts["*"].walk(rest, (*stars, head))
 
 
-def _mapped(rule: Rule, group: Callable[[str], str | None]) -> Mapped:
+def _matched(rule: Rule, group: Callable[[str], str | None]) -> Match:
     labels = tuple((label, _filled(template, group)) for label, template in rule.labels)
-    return Mapped(rule, _filled(rule.name, group), labels)
+    return Match(rule, _filled(rule.name, group), labels)
 
 
 def _filled(template: str, group: Callable[[str], str | None]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator
+from dataclasses import asdict
 from typing import Any
 
 from twisted.internet.defer import Deferred, inlineCallbacks
@@ -58,7 +59,8 @@ class Books:
         return {
             "stream": stream,
             "days": [_day(day, counts) for day in sorted(days, reverse=True)],
-            "rejects": [note._asdict() for note in self._ledger.notes(stream)],
+            "rejects": [asdict(note) for note in self._ledger.notes(stream)],
+            "unmapped": [asdict(note) for note in self._ledger.unmapped(stream)],
         }
 
 

@@ -24,9 +24,10 @@ from metronome.fold.columns import keys_of
 from metronome.gateway.inlet import Inlet
 from metronome.gateway.intake import Intake
 from metronome.gateway.ledger import Ledger
+from metronome.gateway.notes import Note
 from metronome.gateway.readiness import Readiness
 from metronome.gateway.telemetry import Telemetry
-from metronome.limits import CONSOLE_REJECTS, CONSOLE_SERIES, TALKERS_TOLD
+from metronome.limits import CONSOLE_SERIES, REJECTS_KEPT, TALKERS_TOLD
 from metronome.model import KIND_CODES, Columns, Kind, parse_key
 from metronome.wire import console
 from metronome.wire.console import Many
@@ -89,7 +90,8 @@ class Console:
             "health": lambda: self._health(words),
             "stats": lambda: self._stats(stream),
             "top": lambda: self._top(stream, words),
-            "rejects": lambda: self._rejects(stream),
+            "rejects": lambda: _noted(self._ledger.notes(stream), words),
+            "unmapped": lambda: _noted(self._ledger.unmapped(stream), words),
         }
         return Reply(others[command]() if command in others else console.ERROR)
 
@@ -163,8 +165,7 @@ class Console:
         return console.lines(pairs) + console.END
 
     def _top(self, stream: str, words: Sequence[str]) -> str:
-        most = int(words[0]) if words and words[0].isdecimal() and len(words[0]) < 4 else TALKERS_TOLD
-        report = self._intake.talkers.report(stream, most)
+        report = self._intake.talkers.report(stream, _number(words, TALKERS_TOLD))
         pairs: list[tuple[str, object]] = [
             (f"series {_shown(one)} samples", one["samples"]) for one in report["series"]
         ]
@@ -173,10 +174,19 @@ class Console:
                 pairs += [(f"{what} {one[what]} {unit}", one[unit]) for one in report[group][unit]]
         return console.lines(pairs) + console.END
 
-    def _rejects(self, stream: str) -> str:
-        notes = self._ledger.notes(stream)[:CONSOLE_REJECTS]
-        pairs = [(f"{note.reason} {note.source} {note.sender or '-'}", repr(note.excerpt)) for note in notes]
-        return console.lines(pairs) + console.END
+
+def _noted(notes: list[Note], words: Sequence[str]) -> str:
+    """Lines that are kept, or the newest of them, and how often each came."""
+    pairs = [
+        (f"{note.count} {note.reason} {note.source} {note.sender or '-'}", repr(note.excerpt))
+        for note in notes[: _number(words, REJECTS_KEPT)]
+    ]
+    return console.lines(pairs) + console.END
+
+
+def _number(words: Sequence[str], default: int) -> int:
+    """The number behind a command, where there is one."""
+    return int(words[0]) if words and words[0].isdecimal() and len(words[0]) < 5 else default
 
 
 def _name(key: bytes) -> str:

@@ -14,7 +14,8 @@ from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
-from metronome.gateway.ledger import Ledger, RejectNote
+from metronome.gateway.ledger import Ledger
+from metronome.gateway.notes import Note
 from metronome.gateway.telemetry import Telemetry
 from metronome.kernel.interface import Dialect, Reject, Table
 from metronome.model import Columns
@@ -223,10 +224,11 @@ class Inlet:
             self._note(self._table.rejects(self._lane), sender)
 
     def _account(self, fresh: Mapping[str, int]) -> bool:
-        """Keep the books of what a table has counted; whether it refused anything."""
+        """Keep the books of what a table has counted; whether it kept lines for their owner."""
         self._count("metronome_lines_total", fresh.get("lines", 0))
         self._count("metronome_datagrams_total", fresh.get("datagrams", 0))
         self._count("metronome_overflowed_total", fresh.get("overflowed", 0))
+        self._count("metronome_unmapped_total", fresh.get("unmapped", 0))
         dropped = fresh.get("kernel_drops", 0)
         if dropped > 0:
             self.kernel_dropped(dropped)
@@ -240,7 +242,7 @@ class Inlet:
             self._ledger.shed(self.stream, self.source, reason, number)
         for reason, number in _with_reason(fresh, "filtered:").items():
             self._ledger.filtered(self.stream, self.source, reason, number)
-        return bool(refused)
+        return bool(refused) or fresh.get("unmapped", 0) > 0
 
     def _count(self, name: str, number: int) -> None:
         if number:
@@ -250,7 +252,7 @@ class Inlet:
         now = self._gate.now()
         for reject in rejects:
             text = reject.excerpt.decode("utf-8", "replace")
-            note = RejectNote(now, self.source, sender or reject.sender, reject.reason, text)
+            note = Note(now, self.source, sender or reject.sender, reject.reason, text, reject.number)
             self._ledger.note(self.stream, note)
 
 

@@ -17,13 +17,13 @@ applies the record, and as diverted by the line that stands in its place.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NamedTuple
 
+from metronome.gateway.notes import Note, Notes
 from metronome.gateway.telemetry import Telemetry
-from metronome.limits import EXCERPT_BYTES, REJECTS_KEPT
+from metronome.limits import EXCERPT_BYTES
 from metronome.model import Tally
 
 _FAMILIES = {
@@ -33,29 +33,19 @@ _FAMILIES = {
 }
 
 
-class RejectNote(NamedTuple):
-    """One rejected input as it is shown to the owner."""
-
-    time: float
-    source: str
-    sender: str
-    reason: str
-    excerpt: str
-
-
 def day_of(seconds: float) -> str:
     """The UTC day of an epoch time, as ``2026-11-22``."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
 class Ledger:
-    """Counts by stream, source, outcome and reason; keeps samples of what was rejected."""
+    """Counts by stream, source, outcome and reason; keeps the last lines that owners want to see."""
 
     def __init__(self, telemetry: Telemetry, now: Callable[[], float]):
         self._telemetry = telemetry
         self._now = now
         self._untold: Counter[tuple[str, str, str, str, str]] = Counter()
-        self._notes: dict[str, deque[RejectNote]] = {}
+        self._notes: dict[str, Notes] = {}
         self._waiting: Counter[str] = Counter()
         self._open: dict[str, Callable[[], int]] = {}
 
@@ -116,16 +106,15 @@ class Ledger:
         """Bad input was refused."""
         self._outcome("rejected", stream, source, reason, number)
         text = excerpt[:EXCERPT_BYTES].decode("utf-8", "replace")
-        self.note(stream, RejectNote(self._now(), source, sender, reason, text))
+        self.note(stream, Note(self._now(), source, sender, reason, text, number))
 
     def count_rejects(self, stream: str, source: str, reason: str, number: int) -> None:
         """Bad input was refused and is noted elsewhere."""
         self._outcome("rejected", stream, source, reason, number)
 
-    def note(self, stream: str, note: RejectNote) -> None:
-        """Keep a sample of rejected input that is counted elsewhere."""
-        note = note._replace(sender=note.sender[:EXCERPT_BYTES])  # a web page writes its own
-        self._notes.setdefault(stream, deque(maxlen=REJECTS_KEPT)).append(note)
+    def note(self, stream: str, note: Note) -> None:
+        """Keep a line that is counted elsewhere."""
+        self._notes.setdefault(stream, Notes()).keep(note)
 
     def filtered(self, stream: str, source: str, reason: str, number: int = 1) -> None:
         """Input was classed and set aside."""
@@ -164,9 +153,13 @@ class Ledger:
         """What was counted since the last ``take_tallies``, for one stream."""
         return [Tally(*key, number) for key, number in self._untold.items() if key[0] == stream]
 
-    def notes(self, stream: str) -> list[RejectNote]:
-        """The last rejected inputs, newest first."""
-        return list(reversed(self._notes.get(stream, ())))
+    def notes(self, stream: str) -> list[Note]:
+        """The last distinct lines that were refused, newest first."""
+        return self._notes.get(stream, Notes()).rejected()
+
+    def unmapped(self, stream: str) -> list[Note]:
+        """The last lines, each with a name of its own, that no mapping rule takes, newest first."""
+        return self._notes.get(stream, Notes()).unmapped()
 
     def _outcome(self, outcome: str, stream: str, source: str, reason: str, number: int) -> None:
         if number:

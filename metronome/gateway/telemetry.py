@@ -33,6 +33,11 @@ CATALOGUE: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
         ("source",),
         "samples for series beyond a limit, folded into one labelled `_other_`",
     ),
+    "metronome_unmapped_total": (
+        "counter",
+        ("source",),
+        "lines whose name no mapping rule takes; they count under the name as sent",
+    ),
     "metronome_datagrams_dropped_total": (
         "counter",
         ("source", "reason"),

@@ -38,6 +38,7 @@ _REASONS = {
     WHY_BAD_EVENT: "bad_event",
     WHY_MAPPING_DROP: "mapping_drop",
     WHY_TOO_MANY_SERIES: "too_many_series",
+    WHY_UNMAPPED: "unmapped",
 }
 
 BOUNDS = {
@@ -109,6 +110,8 @@ cdef dict _told(const tally *t):
         totals["shed:queue_full"] = t.shed
     if t.overflowed:
         totals["overflowed"] = t.overflowed
+    if t.unmapped:
+        totals["unmapped"] = t.unmapped
     if t.forgotten:
         totals["filtered:forgotten"] = t.forgotten
     for reason in range(WHY_OK + 1, WHY_MEMORY):
@@ -117,20 +120,24 @@ cdef dict _told(const tally *t):
     return totals
 
 
-cdef int _map(void *context, const char *name, size_t n, int kind, buffer *out) noexcept with gil:
+cdef int _map(void *context, const char *series, size_t n, int kind, mapped *out) noexcept with gil:
     """Ask Python's mapper; an error in it is reported as unraisable and drops the name."""
     cdef bytes data
-    found = (<Table>context)._mapper(name[:n].decode("ascii"), kind)
+    name, *texts = series[:n].decode("utf-8").split("\0")
+    labels = tuple(sorted(zip(texts[::2], texts[1::2], strict=True)))
+    found = (<Table>context)._mapper(name, kind, labels)
     if found is None:
         return 0
-    texts = [found[0]]
-    for pair in found[1]:
+    texts = [found.name]
+    for pair in found.labels:
         texts.extend(pair)
     data = "\0".join([text.replace("\0", "\ufffd") for text in texts]).encode()
-    if mt_reserve(out, len(data) + 1) < 0:
+    if mt_reserve(&out.text, len(data) + 1) < 0:
         return 0
-    memcpy(out.p, <const char *>data, len(data))
-    out.n = len(data)
+    memcpy(out.text.p, <const char *>data, len(data))
+    out.text.n = len(data)
+    out.factor = found.factor
+    out.ruled = RULED if found.ruled else UNRULED
     return 1
 
 
@@ -410,7 +417,7 @@ cdef class Table:
             r = &taken._lane.rejects[(taken._lane.reject_first + i) % REJECTS_KEPT]
             mt_address_text(&r.sender, sender)
             excerpt = <bytes>(<char *>r.text)[: r.length]
-            found.append(Reject(_REASONS[r.reason], excerpt, (<bytes>sender).decode("ascii")))
+            found.append(Reject(_REASONS[r.reason], excerpt, (<bytes>sender).decode("ascii"), r.number))
         return found
 
     def take_events(self, uint32_t lane=0):
@@ -481,7 +488,7 @@ cdef class Table:
         return sorted(found, key=_most_first)
 
     def set_mapper(self, mapper):
-        """Use a mapper for names without tags; clears what was cached.  It must not raise."""
+        """Use a mapper; clears what was cached.  It must not raise."""
         self._lock()
         self._mapper = mapper
         self._table.scratch.mapper = NULL
@@ -510,85 +517,4 @@ cdef class _Taken:
         mt_lane_free(self._lane)
 
 
-def parse_statsd(bytes block not None, dialect):
-    """The samples and rejects of whole statsd lines.  Good events are in neither."""
-    cdef scratch s
-    cdef const char *at = block
-    cdef const char *end = at + len(block)
-    cdef slice text
-    cdef int reason, flags = _flags(dialect)
-    memset(&s, 0, sizeof(s))
-    samples, rejects = [], []
-    try:
-        while mt_next_line(&at, end, &text):
-            if mt_is_event(text.p, text.n):
-                reason = WHY_OK if mt_event_is_good(text.p, text.n) else WHY_BAD_EVENT
-            else:
-                reason = _add_samples(samples, &s, text, flags)
-            if reason:
-                rejects.append(_reject(reason, text))
-    finally:
-        mt_scratch_free(&s)
-    return samples, rejects
-
-
-cdef object _reject(int reason, slice text):
-    if reason == WHY_MEMORY:
-        raise MemoryError
-    return Reject(_REASONS[reason], <bytes>text.p[: min(text.n, <size_t>EXCERPT_BYTES)])
-
-
-cdef int _add_samples(list samples, scratch *s, slice text, int flags) except -1:
-    """Read one line; its samples are added only if all of it is good."""
-    cdef int reason = mt_statsd_line(s, text.p, text.n, flags)
-    cdef size_t g, i
-    cdef item *one
-    if reason:
-        return reason
-    found = []
-    for g in range(s.line.groups):
-        if not s.groups[g].count:
-            continue
-        reason = mt_statsd_key(s, s.groups[g].kind, flags)
-        if reason:
-            return reason
-        name, labels, kind = parse_key(<bytes>s.key.p[: s.key.n])
-        timed = s.line.timed and mt_has_time(&s.groups[g])
-        for i in range(s.groups[g].count):
-            one = &s.items[s.groups[g].first + i]
-            if s.groups[g].kind == SET:
-                value = clean(<bytes>one.member.p[: one.member.n])
-            else:
-                value = one.value
-            found.append(Sample(
-                name, labels, int(kind), value, s.groups[g].rate, s.line.time if timed else None,
-                bool(one.delta), bool(one.total),
-            ))
-    samples.extend(found)
-    return WHY_OK
-
-
-def parse_graphite(bytes block not None, dialect):
-    """The samples and rejects of whole Graphite lines; ``time`` is None where it means now."""
-    cdef scratch s
-    cdef const char *at = block
-    cdef const char *end = at + len(block)
-    cdef slice text
-    cdef graphite_line read
-    cdef int reason, flags = _flags(dialect)
-    memset(&s, 0, sizeof(s))
-    samples, rejects = [], []
-    try:
-        while mt_next_line(&at, end, &text):
-            reason = mt_graphite_line(&read, text.p, text.n)
-            if not reason:
-                reason = mt_graphite_key(&s, read.path, flags)
-            if reason:
-                rejects.append(_reject(reason, text))
-                continue
-            name, labels, kind = parse_key(<bytes>s.key.p[: s.key.n])
-            time = read.time_ms / 1000 if read.timed else None
-            samples.append(Sample(name, labels, int(kind), read.value, 1.0, time, False))
-    finally:
-        mt_scratch_free(&s)
-    return samples, rejects
+include "parse.pxi"

@@ -21,20 +21,21 @@ Of the table itself:
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 from metronome.kernel import graphite_grammar, merging, statsd_grammar
 from metronome.kernel.cells import CELLS, RELATIVE_CELLS, Cell, GaugeCell, SetCell, TimerCell
 from metronome.kernel.datagrams import receive
 from metronome.kernel.guard import Guard, other_key
 from metronome.kernel.hash64 import hash64
-from metronome.kernel.interface import Dialect, Mapper, Reject, Sample
+from metronome.kernel.interface import Dialect, Mapped, Mapper, Reject
 from metronome.kernel.lanes import Lane
 from metronome.kernel.late import Late
-from metronome.kernel.naming import NameAndLabels, Naming, clean, statsd_series
+from metronome.kernel.naming import Naming, statsd_series
+from metronome.kernel.parsing import lines_of, parse_graphite, parse_statsd
 from metronome.kernel.rows import Point, columns_of_cells, columns_of_points, columns_of_values
 from metronome.kernel.senders import Senders
 from metronome.limits import (
-    EXCERPT_BYTES,
     FRAMES_KEPT,
     POINTS_KEPT,
     SAMPLE_PAST,
@@ -50,17 +51,24 @@ _PLAIN_DIGITS = 15
 """Decimal digits that a double always holds exactly."""
 
 
-def _lines(block: bytes) -> list[bytes]:
-    lines = [line.removesuffix(b"\r") for line in block.split(b"\n")]
-    return [line for line in lines if line]
+class _Place(NamedTuple):
+    """Where the samples of a raw name go, and what mapping rules say of it, where there are any."""
+
+    cell: Cell
+    mapped: Mapped | None = None
+
+    @property
+    def is_unmapped(self) -> bool:
+        """Whether there are rules, and none of them takes the name."""
+        return self.mapped is not None and not self.mapped.ruled
 
 
 _Known = tuple[Cell, bytes, float]
 """The cell, type and rate that all lines with the same frame have."""
 
 
-class _Cache(dict[tuple[Naming | bytes, int], Cell | None]):
-    """Raw names of one dialect to cells; None for a name that the mapper does not want."""
+class _Cache(dict[tuple[Naming | bytes, int], _Place | None]):
+    """Raw names of one dialect to places; None for a name that the mapper does not want."""
 
     def __init__(self) -> None:
         self.frames: dict[tuple[bytes, bytes], _Known] = {}
@@ -125,7 +133,7 @@ class Table:
         """Parse a datagram or whole lines, fold the samples; the number folded."""
         self._use(lane)
         self._counts["bytes"] += len(block)
-        return self._feed_lines(_lines(block), dialect)
+        return self._feed_lines(lines_of(block), dialect)
 
     def _feed_lines(self, lines: list[bytes], dialect: Dialect) -> int:
         cache = self._cache(dialect, "statsd")
@@ -148,7 +156,7 @@ class Table:
         self._counts["bytes"] += len(block)
         cache = self._cache(dialect, "graphite")
         kept = 0
-        for line in _lines(block):
+        for line in lines_of(block):
             self._counts["lines"] += 1
             read = graphite_grammar.read_line(line)
             if isinstance(read, str):
@@ -196,7 +204,7 @@ class Table:
                     self._reject("truncated", data[whole:])
                     data = data[:whole]
                 self._counts["bytes"] += len(data)
-                lines += _lines(data)
+                lines += lines_of(data)
         finally:  # what was received before an error counts
             self._feed_lines(lines, dialect)
             self._counts["datagrams"] += number
@@ -367,7 +375,7 @@ class Table:
         return self._senders.take()
 
     def set_mapper(self, mapper: Mapper | None) -> None:
-        """Use a mapper for names without tags; clears what was cached.  It must not raise."""
+        """Use a mapper; clears what was cached.  It must not raise."""
         self._mapper = mapper
         self._caches.clear()
 
@@ -384,19 +392,23 @@ class Table:
         if read.time is not None and not self._late.is_timely(read.time):
             self._reject("bad_time", line)
             return 0
-        cells = self._cells_of(read, dialect, cache)
-        if isinstance(cells, str):
-            self._reject(cells, line)
+        groups = [group for group in read.groups if group.items]
+        places = self._places_of(read.naming, groups, dialect, cache)
+        if isinstance(places, str):
+            self._reject(places, line)
             return 0
-        if len(cells) == 1 and read.time is None and read.groups[0].items:
+        if len(groups) == len(read.groups) == 1 and read.time is None and places[0].mapped is None:
             if len(cache.frames) == FRAMES_KEPT:
                 cache.frames.clear()
-            cache.frames[frame] = (cells[0], read.groups[0].word, read.groups[0].rate)
-        return sum(
-            self._fold(cell, item, group.rate, read.time)
-            for cell, group in zip(cells, read.groups, strict=True)
+            cache.frames[frame] = (places[0].cell, groups[0].word, groups[0].rate)
+        folded = sum(
+            self._fold(place.cell, item, group.rate, read.time)
+            for place, group in zip(places, groups, strict=True)
             for item in group.items
         )
+        if any(place.is_unmapped for place in places):
+            self._lane.note_unmapped(line, self._sender)
+        return folded
 
     def _feed_known(self, line: bytes, values: bytes, known: _Known, dialect: Dialect) -> int:
         """Fold a line whose name, type and fields were met before."""
@@ -414,18 +426,22 @@ class Table:
             return 0
         return sum([self._fold(cell, item, rate, None) for item in items])
 
-    def _cells_of(self, line: statsd_grammar.Line, dialect: Dialect, cache: _Cache) -> list[Cell] | str:
-        """A cell for each group; only those with samples get one of their own."""
-        cells: list[Cell] = []
-        for group in line.groups:
-            if not group.items:
-                cells.append(Cell(b"", group.kind))
-                continue
-            cell = self._statsd_cell(line.naming, group.kind, dialect, cache)
-            if isinstance(cell, str):
-                return cell
-            cells.append(cell)
-        return cells
+    def _places_of(
+        self, naming: Naming, groups: list[statsd_grammar.Group], dialect: Dialect, cache: _Cache
+    ) -> list[_Place] | str:
+        """The place of each group, whose values are converted as the rule wants it; or a reason."""
+        places: list[_Place] = []
+        for index, group in enumerate(groups):
+            place = self._statsd_place(naming, group.kind, dialect, cache)
+            if isinstance(place, str):
+                return place
+            if place.mapped is not None and place.mapped.ruled:
+                items = statsd_grammar.converted(group, place.mapped.factor)
+                if isinstance(items, str):
+                    return items
+                groups[index] = group._replace(items=items)
+            places.append(place)
+        return places
 
     def _fold(self, cell: Cell, item: statsd_grammar.Item, rate: float, time: float | None) -> int:
         value = item.value
@@ -484,7 +500,7 @@ class Table:
             self._caches.clear()
         return self._caches.setdefault((dialect, wire), _Cache())
 
-    def _statsd_cell(self, naming: Naming, kind: Kind, dialect: Dialect, cache: _Cache) -> Cell | str:
+    def _statsd_place(self, naming: Naming, kind: Kind, dialect: Dialect, cache: _Cache) -> _Place | str:
         raw = (naming, int(kind))
         if raw in cache:
             return cache[raw] or "mapping_drop"
@@ -494,23 +510,26 @@ class Table:
         if isinstance(named, str):
             return named
         key = series_key(Series(named.name, named.labels, kind))
-        cell = self._cell_of_key(key, kind) or self._other(key)
-        if not cell.other or len(cache) <= 2 * len(self._cells):
-            cache[raw] = cell
-        return cell
+        mapped = named.mapped
+        if mapped is not None and mapped.ruled and mapped.factor == 1 and kind != Kind.TIMER:
+            mapped = None
+        place = _Place(self._cell_of_key(key, kind) or self._other(key), mapped)
+        if not place.cell.other or len(cache) <= 2 * len(self._cells):
+            cache[raw] = place
+        return place
 
     def _graphite_cell(self, path: bytes, dialect: Dialect, cache: _Cache) -> Cell | str:
         raw = (path, int(Kind.GAUGE))
         known = cache.get(raw)
         if known is not None:
-            return known
+            return known.cell
         named = graphite_grammar.graphite_series(path, dialect)
         if isinstance(named, str):
             return named
         cell = self._cell_of_key(series_key(Series(named.name, named.labels, Kind.GAUGE)), Kind.GAUGE)
         if cell is None:
             return "too_many_series"
-        cache[raw] = cell
+        cache[raw] = _Place(cell)
         return cell
 
     def _cell_of_key(self, key: bytes, kind: int) -> Cell | None:
@@ -535,53 +554,3 @@ class Table:
         cell = self._cells.get(name) or self._make(name, KIND_CODES.index(key[0]))
         cell.other = True
         return cell
-
-
-def parse_statsd(block: bytes, dialect: Dialect) -> tuple[list[Sample], list[Reject]]:
-    """The samples and rejects of whole statsd lines.  Good events are in neither."""
-    samples: list[Sample] = []
-    rejects: list[Reject] = []
-    for line in _lines(block):
-        found = _samples_of(line, dialect)
-        if isinstance(found, str):
-            rejects.append(Reject(found, line[:EXCERPT_BYTES]))
-        else:
-            samples += found
-    return samples, rejects
-
-
-def _samples_of(line: bytes, dialect: Dialect) -> list[Sample] | str:
-    if statsd_grammar.is_event(line):
-        return [] if statsd_grammar.event_is_good(line) else "bad_event"
-    read = statsd_grammar.read_line(line, dialect)
-    if isinstance(read, str):
-        return read
-    samples = []
-    for group in read.groups:
-        if not group.items:
-            continue
-        named = statsd_series(read.naming, group.kind, dialect, None)
-        if isinstance(named, str):
-            return named
-        time = read.time if statsd_grammar.has_time(group.word) else None
-        for item in group.items:
-            value = clean(item.value) if isinstance(item.value, bytes) else item.value
-            samples.append(Sample(*named, int(group.kind), value, group.rate, time, item.delta, item.total))
-    return samples
-
-
-def parse_graphite(block: bytes, dialect: Dialect) -> tuple[list[Sample], list[Reject]]:
-    """The samples and rejects of whole Graphite lines; ``time`` is None where it means now."""
-    samples: list[Sample] = []
-    rejects: list[Reject] = []
-    for line in _lines(block):
-        read = graphite_grammar.read_line(line)
-        named: NameAndLabels | str = (
-            read if isinstance(read, str) else graphite_grammar.graphite_series(read.path, dialect)
-        )
-        if isinstance(read, str) or isinstance(named, str):
-            rejects.append(Reject(str(named), line[:EXCERPT_BYTES]))
-            continue
-        time = None if read.time_ms is None else read.time_ms / 1000
-        samples.append(Sample(*named, int(Kind.GAUGE), read.value, 1.0, time, False))
-    return samples, rejects

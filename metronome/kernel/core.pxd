@@ -6,8 +6,9 @@ cdef extern from "kernel.h" nogil:
     enum:
         WHY_OK, WHY_MALFORMED_LINE, WHY_BAD_NAME, WHY_BAD_VALUE, WHY_NOT_FINITE, WHY_BAD_TYPE, WHY_BAD_RATE
         WHY_BAD_TIME, WHY_BAD_LABEL, WHY_TOO_MANY_LABELS, WHY_MIXED_TAG_STYLES, WHY_TRUNCATED, WHY_BAD_EVENT
-        WHY_MAPPING_DROP, WHY_TOO_MANY_SERIES, WHY_MEMORY, REASONS
+        WHY_MAPPING_DROP, WHY_TOO_MANY_SERIES, WHY_UNMAPPED, WHY_MEMORY, REASONS
         COUNTER, GAUGE, TIMER, SET
+        NO_RULES, RULED, UNRULED
         D_GAUGE_DELTA, D_DOGSTATSD, D_INFLUX, D_LIBRATO, D_SIGNALFX, D_GRAPHITE, D_CONTAINER
         NAME_BYTES, LABEL_VALUE_BYTES, LABELS_PER_SERIES, NUMBER_BYTES, EXCERPT_BYTES, REJECTS_KEPT
         POINTS_KEPT, EVENTS_WAITING, BACKLOG_BYTES, SENDERS_KEPT, LATE_PARTS, SAMPLE_FUTURE, EVENT_BYTES_WAITING, DATAGRAM_BYTES
@@ -37,7 +38,12 @@ cdef extern from "kernel.h" nogil:
         int timed
         size_t groups
 
-    ctypedef int (*mt_mapper)(void *context, const char *name, size_t n, int kind, buffer *out) noexcept nogil
+    ctypedef struct mapped:
+        buffer text
+        double factor
+        int ruled
+
+    ctypedef int (*mt_mapper)(void *context, const char *series, size_t n, int kind, mapped *out) noexcept nogil
 
     ctypedef struct scratch:
         line line
@@ -52,11 +58,12 @@ cdef extern from "kernel.h" nogil:
 
     ctypedef struct reject:
         address sender
+        uint32_t number
         uint8_t reason, length
         char *text
 
     ctypedef struct tally:
-        uint64_t lines, samples, datagrams, bytes, events, kernel_drops, shed, forgotten, overflowed
+        uint64_t lines, samples, datagrams, bytes, events, kernel_drops, shed, forgotten, overflowed, unmapped
         uint64_t *rejected
 
     ctypedef struct lane:

@@ -3,7 +3,8 @@
  * Which series a raw name belongs to is remembered under the bytes as sent: one open-addressing
  * look-up by name, tags, kind and dialect, and canonicalising happens only for what is new.  An
  * entry is a record in one arena (header and bytes together, so that a hit costs one slot and
- * one record); a slot holds half the hash and the record's place.
+ * one record); a slot holds half the hash and the record's place.  A record says which series it
+ * is, or, where mapping rules have more to say of the name, which of the table's places.
  */
 #include "kernel.h"
 
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #define DROPPED UINT32_MAX /* the mapper does not want the name */
+#define PLACED (1u << 31)  /* the number of a place, not of a series */
 #define FIRST_RAW_SLOTS 2048
 #define RAW_LENGTH 65535
 
@@ -121,6 +123,27 @@ static int grow_raw(table *t)
     return 0;
 }
 
+/* The number of a place that says more than the series; PLACED where there is no memory. */
+static uint32_t keep_spot(table *t, const spot *p)
+{
+    if (t->spot_count == t->spot_cap) {
+        uint32_t cap = t->spot_cap ? 2 * t->spot_cap : 256;
+        spot *spots = cap < PLACED ? realloc(t->spots, cap * sizeof *spots) : NULL;
+        if (!spots)
+            return DROPPED;
+        t->spots = spots;
+        t->spot_cap = cap;
+    }
+    t->spots[t->spot_count] = *p;
+    return PLACED | t->spot_count++;
+}
+
+/* Whether mapping rules say more of a raw name than which series it is. */
+static int is_special(const spot *p, int kind)
+{
+    return p->ruled == UNRULED || (p->ruled == RULED && (p->factor != 1 || kind == TIMER));
+}
+
 /* Remember the series of a raw name.  Without memory it is simply worked out again. */
 static void remember(table *t, uint64_t hash, slice name, slice tags, uint16_t flavour, uint32_t index)
 {
@@ -145,6 +168,13 @@ static void remember(table *t, uint64_t hash, slice name, slice tags, uint16_t f
     t->raw_slots[at] = (uint64_t)half << 32 | (uint32_t)(t->raw.n / 8 + 1);
     t->raw.n += length;
     t->raw_count++;
+}
+
+static void remember_spot(table *t, uint64_t hash, slice name, slice tags, uint16_t flavour, const spot *p)
+{
+    uint32_t index = is_special(p, flavour & 3) ? keep_spot(t, p) : p->series;
+    if (index != DROPPED)
+        remember(t, hash, name, tags, flavour, index);
 }
 
 static int intern_key(table *t, uint32_t *index)
@@ -186,12 +216,28 @@ static inline uint16_t flavour_of(int dialect, int kind)
     return (uint16_t)((dialect & ~D_GAUGE_DELTA) << 2 | kind);
 }
 
-/* The series of the line that was read, for one of its kinds. */
-static int resolve(table *t, int kind, int dialect, uint32_t *index)
+/* What a record of a raw name says. */
+static int found_spot(const table *t, uint32_t index, spot *out)
+{
+    if (index == DROPPED)
+        return WHY_MAPPING_DROP;
+    if (index & PLACED) {
+        *out = t->spots[index & ~PLACED];
+    } else {
+        out->series = index;
+        out->factor = 1;
+        out->ruled = NO_RULES;
+    }
+    return WHY_OK;
+}
+
+/* Where the samples of the line that was read go, for one of its kinds. */
+static int resolve(table *t, int kind, int dialect, spot *out)
 {
     scratch *s = &t->scratch;
     uint16_t flavour = flavour_of(dialect, kind);
     slice section;
+    uint32_t index;
     uint64_t hash;
     int reason = raw_section(s, &section);
     if (reason)
@@ -199,32 +245,54 @@ static int resolve(table *t, int kind, int dialect, uint32_t *index)
     hash = hash_raw(t->seed + flavour, s->line.name.p, s->line.name.n);
     if (section.n)
         hash = hash_raw(hash, section.p, section.n);
-    if (find_raw(t, hash, s->line.name, section, flavour, index))
-        return *index == DROPPED ? WHY_MAPPING_DROP : WHY_OK;
+    if (find_raw(t, hash, s->line.name, section, flavour, &index))
+        return found_spot(t, index, out);
     reason = mt_statsd_key(s, kind, dialect);
     if (reason == WHY_MAPPING_DROP)
         remember(t, hash, s->line.name, section, flavour, DROPPED);
     if (reason)
         return reason;
-    if ((reason = intern_key(t, index)) == WHY_TOO_MANY_SERIES) {
-        *index = mt_intern_other(t, s->key.p, s->key.n, *index);
-        reason = *index == NO_MEMORY ? WHY_MEMORY : WHY_OK;
+    out->factor = s->mapped.factor;
+    out->ruled = s->mapped.ruled;
+    if ((reason = intern_key(t, &out->series)) == WHY_TOO_MANY_SERIES) {
+        out->series = mt_intern_other(t, s->key.p, s->key.n, out->series);
+        reason = out->series == NO_MEMORY ? WHY_MEMORY : WHY_OK;
         if (t->raw_count > 2 * (t->count + FIRST_RAW_SLOTS))
             return reason; /* names without end: remembering them would help nobody */
     }
     if (!reason)
-        remember(t, hash, s->line.name, section, flavour, *index);
+        remember_spot(t, hash, s->line.name, section, flavour, out);
     return reason;
+}
+
+/* A value in the unit and scale of the rule that named its series; 0 where that is no number. */
+static inline int convert(const spot *p, int type, double rate, double *value)
+{
+    if (type == T_MILLISECONDS)
+        *value /= 1000;
+    *value *= p->factor;
+    return fabs(*value / rate) <= LARGEST;
+}
+
+static int convert_group(table *t, const group *g)
+{
+    size_t i;
+    if (g->spot.ruled != RULED || g->kind == SET)
+        return WHY_OK;
+    for (i = g->first; i < g->first + g->count; i++)
+        if (!convert(&g->spot, g->type, g->kind == GAUGE ? 1 : g->rate, &t->scratch.items[i].value))
+            return WHY_NOT_FINITE;
+    return WHY_OK;
 }
 
 static uint64_t fold_item(table *t, const group *g, const item *i)
 {
     const line *l = &t->scratch.line;
-    series *s = &t->series[g->series];
+    series *s = &t->series[g->spot.series];
     if (l->timed && mt_has_time(g)) {
         double rate = g->kind == GAUGE ? 1 : g->rate;
         int64_t time_ms = (int64_t)rint(l->time * 1000);
-        if (!mt_fold_late(t, g->series, time_ms, i->value / rate, 1 / rate))
+        if (!mt_fold_late(t, g->spot.series, time_ms, i->value / rate, 1 / rate))
             return 0;
         t->lane->tally.overflowed += (s->flags & S_OTHER) != 0;
         return 1;
@@ -279,7 +347,7 @@ static uint64_t feed_line(table *t, const char *p, size_t n, int dialect)
     scratch *s = &t->scratch;
     uint64_t folded = 0;
     size_t g, i;
-    int reason;
+    int reason, unmapped = 0;
     if (mt_is_event(p, n)) {
         take_event(t, p, n);
         return 0;
@@ -288,8 +356,8 @@ static uint64_t feed_line(table *t, const char *p, size_t n, int dialect)
     if (!reason && s->line.timed && !mt_is_timely(t, s->line.time))
         reason = WHY_BAD_TIME;
     for (g = 0; !reason && g < s->line.groups; g++)
-        if (s->groups[g].count)
-            reason = resolve(t, s->groups[g].kind, dialect, &s->groups[g].series);
+        if (s->groups[g].count && !(reason = resolve(t, s->groups[g].kind, dialect, &s->groups[g].spot)))
+            reason = convert_group(t, &s->groups[g]);
     if (reason == WHY_LATER) {
         keep_for_later(t, p, n, dialect);
         return 0;
@@ -298,9 +366,13 @@ static uint64_t feed_line(table *t, const char *p, size_t n, int dialect)
         mt_reject(t, reason, p, n);
         return 0;
     }
-    for (g = 0; g < s->line.groups; g++)
+    for (g = 0; g < s->line.groups; g++) {
+        unmapped |= s->groups[g].count && s->groups[g].spot.ruled == UNRULED;
         for (i = 0; i < s->groups[g].count; i++)
             folded += fold_item(t, &s->groups[g], &s->items[s->groups[g].first + i]);
+    }
+    if (unmapped)
+        mt_note_unmapped(t, p, n);
     return folded;
 }
 
@@ -314,7 +386,7 @@ static inline int feed_plain(table *t, const char *p, size_t n, int dialect)
     uint32_t index;
     series *s;
     item i;
-    int kind;
+    int kind, unmapped = 0;
     if (!colon || n < 5)
         return 0;
     if (end[-2] == '|' && (end[-1] == 'c' || end[-1] == 'g')) {
@@ -337,12 +409,21 @@ static inline int feed_plain(table *t, const char *p, size_t n, int dialect)
     i.delta = kind == GAUGE && dialect & D_GAUGE_DELTA && (colon[1] == '+' || colon[1] == '-');
     if (mt_number(colon + 1, (size_t)(bar - colon - 1), &i.value))
         return 0;
+    if (index & PLACED) {
+        const spot *where = &t->spots[index & ~PLACED];
+        unmapped = where->ruled == UNRULED;
+        if (!unmapped && !convert(where, kind == TIMER ? T_MILLISECONDS : T_PLAIN, 1, &i.value))
+            return 0;
+        index = where->series;
+    }
     s = &t->series[index];
     if (mt_fold(t, s, &i, 1) < 0)
         return 0;
     s->used = t->flushes + 1;
     t->folded++;
     t->lane->tally.overflowed += (s->flags & S_OTHER) != 0;
+    if (unmapped)
+        mt_note_unmapped(t, p, n);
     return 1;
 }
 

@@ -51,16 +51,35 @@ class Sample(NamedTuple):
 
 
 class Reject(NamedTuple):
-    """A refused line (or value of a line) and why; ``sender`` where a datagram told it."""
+    """A refused line (or value of a line) and why; ``sender`` where a datagram told it.
+
+    So many came, of which the excerpt is the first: equal in what is kept of them or, where the
+    reason is ``unmapped`` (no refusal: no mapping rule takes the name), in their name.
+    """
 
     reason: str
     excerpt: bytes
     sender: str = ""
+    number: int = 1
 
 
-Mapper = Callable[[str, int], tuple[str, Labels] | None]
-"""Dotted name and kind to the series' name and further labels; None drops it
-(``mapping_drop``).  Called once for each new raw name and kind, then cached."""
+class Mapped(NamedTuple):
+    """What mapping rules make of a name.  ``ruled``: one of them takes it; else all stays as it was.
+
+    Values are multiplied by ``factor``; of a ruled name those sent as ``ms`` are divided by 1,000
+    before, because rules think in seconds.
+    """
+
+    name: str
+    labels: Labels = ()
+    """All that the series has then."""
+    factor: float = 1.0
+    ruled: bool = True
+
+
+Mapper = Callable[[str, int, Labels], Mapped | None]
+"""Name, kind and labels as sent to what becomes of them; None drops the samples
+(``mapping_drop``).  Called once for each new raw name, tags and kind, then cached."""
 
 
 class Table(Protocol):
@@ -170,7 +189,8 @@ class Table(Protocol):
         ...
 
     def rejects(self, lane: int = 0) -> list[Reject]:
-        """Take a lane's last rejects out, newest last, at most ``REJECTS_KEPT``."""
+        """Take a lane's last distinct rejects and unmapped lines out, newest last, at most
+        ``REJECTS_KEPT``."""
         ...
 
     def books(self) -> tuple[int, dict[int, dict[str, int]]]:
@@ -181,8 +201,8 @@ class Table(Protocol):
     def counts(self) -> dict[str, int]:
         """Totals of all lanes since the table was made: ``lines``, ``samples``, ``datagrams``,
         ``bytes``, ``events``, ``kernel_drops`` and, once met, ``overflowed`` (samples for which
-        another series stood in, see ``guard.py``), ``rejected:REASON``, ``shed:REASON``,
-        ``filtered:REASON``."""
+        another series stood in, see ``guard.py``), ``unmapped`` (lines whose name no rule takes),
+        ``rejected:REASON``, ``shed:REASON``, ``filtered:REASON``."""
         ...
 
     def senders(self) -> list[tuple[str, int]]:
@@ -197,5 +217,5 @@ class Table(Protocol):
         ...
 
     def set_mapper(self, mapper: Mapper | None) -> None:
-        """Use a mapper for names without tags; clears what was cached."""
+        """Use a mapper; clears what was cached."""
         ...

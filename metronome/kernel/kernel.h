@@ -37,6 +37,7 @@ enum reason {
     WHY_BAD_EVENT,
     WHY_MAPPING_DROP,
     WHY_TOO_MANY_SERIES,
+    WHY_UNMAPPED, /* no refusal: no mapping rule takes the name */
     WHY_MEMORY, /* not the sender's fault: becomes MemoryError */
     WHY_LATER,  /* only a mapper knows, and this thread may not ask it */
     REASONS
@@ -45,7 +46,7 @@ enum reason {
 enum kind { COUNTER, GAUGE, TIMER, SET };
 
 /* What a type says beside the kind. */
-enum type { T_PLAIN, T_TOTAL, T_VALUE };
+enum type { T_PLAIN, T_TOTAL, T_VALUE, T_MILLISECONDS };
 
 enum dialect {
     D_GAUGE_DELTA = 1,
@@ -65,6 +66,7 @@ enum dialect {
 #define NUMBER_BYTES 512
 #define EXCERPT_BYTES 160
 #define REJECTS_KEPT 1000
+#define REJECT_CHAINS 1024
 #define POINTS_KEPT (1 << 20)
 #define EVENTS_WAITING 10000
 #define EVENT_BYTES_WAITING (8 << 20)
@@ -105,12 +107,22 @@ typedef struct {
     int total;    /* of a counter: how far it is */
 } item;
 
+/* Whether a mapping rule has made a series' name, or there are no rules. */
+enum ruled { NO_RULES, RULED, UNRULED };
+
+/* Where the samples of a raw name go, and what their values are multiplied by. */
+typedef struct {
+    double factor;
+    uint32_t series;
+    int ruled;
+} spot;
+
 typedef struct {
     slice values;
     double rate;
     size_t first, count; /* its items */
-    uint32_t series;     /* filled in when folded */
     int kind, type;
+    spot spot; /* filled in when folded */
 } group;
 
 typedef struct {
@@ -133,15 +145,23 @@ typedef struct {
     uint32_t name, name_len, value, value_len; /* offsets in scratch.text */
 } label;
 
-/* A mapper: writes `name NUL label NUL value ...` to `out`; 0 where the name is not wanted. */
-typedef int (*mt_mapper)(void *context, const char *name, size_t n, int kind, buffer *out);
+/* What a mapper makes of a name: `name NUL label NUL value ...`. */
+typedef struct {
+    buffer text;
+    double factor;
+    int ruled;
+} mapped;
+
+/* A mapper is given `name NUL label NUL value ...`; 0 where that is not wanted. */
+typedef int (*mt_mapper)(void *context, const char *series, size_t n, int kind, mapped *out);
 
 typedef struct {
     line line;
     group *groups;
     item *items;
     size_t group_cap, item_cap;
-    buffer tags, text, key, raw, mapped;
+    buffer tags, text, key, raw;
+    mapped mapped;
     label labels[LABELS_PER_SERIES];
     int label_count;
     mt_mapper mapper;
@@ -200,16 +220,20 @@ typedef struct {
     uint8_t bytes[16];
 } address;
 
+/* A refused line, or one that no mapping rule takes.  Those of one sender and reason whose texts
+ * begin with the same `key_length` bytes are one. */
 typedef struct {
+    uint64_t hash;
     address sender;
-    uint8_t reason;
-    uint8_t length;
+    uint32_t number;
+    uint16_t next; /* in its chain, + 1 */
+    uint8_t reason, length, key_length;
     char text[EXCERPT_BYTES];
 } reject;
 
 /* What came in by one way, which keeps its own books.  `changed`: since they were last read. */
 typedef struct {
-    uint64_t lines, samples, datagrams, bytes, events, kernel_drops, shed, forgotten, overflowed;
+    uint64_t lines, samples, datagrams, bytes, events, kernel_drops, shed, forgotten, overflowed, unmapped;
     uint64_t rejected[REASONS];
 } tally;
 
@@ -217,7 +241,7 @@ typedef struct {
     tally tally;
     int changed;
     reject *rejects;
-    uint64_t *reject_hashes;
+    uint16_t *reject_chains; /* place + 1 */
     uint32_t reject_first, reject_count;
     buffer events;
     uint32_t *event_ends;
@@ -251,6 +275,8 @@ typedef struct {
     uint64_t *raw_slots; /* high half: hash, low half: place in the arena / 8, 0 is empty */
     uint32_t raw_mask, raw_count;
     buffer raw;
+    spot *spots; /* of raw names that are not just a series */
+    uint32_t spot_count, spot_cap;
 
     scratch scratch;
     point *points;
@@ -365,6 +391,7 @@ void mt_use_lane(table *t, uint32_t number);
 lane *mt_lane_make(void);
 void mt_lane_free(lane *l);
 void mt_reject(table *t, int reason, const char *p, size_t n);
+void mt_note_unmapped(table *t, const char *p, size_t n);
 void mt_lane_take_rejects(lane *from, lane *out);
 void mt_lane_take_events(lane *from, lane *out);
 int mt_keep_event(table *t, const char *p, size_t n);
@@ -400,6 +427,7 @@ int mt_serve(table *t, const int *fds, int count, int stop_fd, int dialect, uint
 /* senders.c */
 void mt_note_sender(table *t);
 void mt_address_text(const address *a, char out[64]);
+int mt_same_address(const address *a, const address *b);
 
 /* fold.c */
 int mt_fold(table *t, series *s, const item *i, double rate);

@@ -13,63 +13,102 @@ void mt_lane_free(lane *l)
 {
     if (l) {
         free(l->rejects);
-        free(l->reject_hashes);
+        free(l->reject_chains);
         free(l->events.p);
         free(l->event_ends);
     }
     free(l);
 }
 
-static int is_kept(const lane *l, uint64_t hash, const reject *wanted)
+static uint16_t *chain_of(const lane *l, uint64_t hash)
 {
-    uint32_t i;
-    for (i = 0; i < l->reject_count; i++) {
-        const reject *r = &l->rejects[i];
-        if (l->reject_hashes[i] == hash && r->reason == wanted->reason && r->length == wanted->length &&
-            !memcmp(r->text, wanted->text, r->length))
-            return 1;
+    return &l->reject_chains[hash & (REJECT_CHAINS - 1)];
+}
+
+static reject *find_kept(const lane *l, const reject *wanted)
+{
+    uint16_t at = *chain_of(l, wanted->hash);
+    while (at) {
+        reject *r = &l->rejects[at - 1];
+        if (r->hash == wanted->hash && r->reason == wanted->reason && r->key_length == wanted->key_length &&
+            !memcmp(r->text, wanted->text, r->key_length) && mt_same_address(&r->sender, &wanted->sender))
+            return r;
+        at = r->next;
     }
-    return 0;
+    return NULL;
+}
+
+/* The oldest gives way: take it out of its chain. */
+static uint32_t make_way(lane *l)
+{
+    uint32_t at = l->reject_first;
+    uint16_t *link = chain_of(l, l->rejects[at].hash);
+    while (*link != at + 1)
+        link = &l->rejects[*link - 1].next;
+    *link = l->rejects[at].next;
+    l->reject_first = (at + 1) % REJECTS_KEPT;
+    return at;
 }
 
 static int reject_room(lane *l)
 {
     if (!l->rejects)
         l->rejects = malloc(REJECTS_KEPT * sizeof *l->rejects);
-    if (!l->reject_hashes)
-        l->reject_hashes = malloc(REJECTS_KEPT * sizeof *l->reject_hashes);
-    return l->rejects && l->reject_hashes;
+    if (!l->reject_chains)
+        l->reject_chains = calloc(REJECT_CHAINS, sizeof *l->reject_chains);
+    return l->rejects && l->reject_chains;
+}
+
+static size_t cut(size_t n)
+{
+    return n < EXCERPT_BYTES ? n : EXCERPT_BYTES;
+}
+
+/* Keep a line, or count it where one that begins with the same `key` bytes is kept. */
+static void keep(table *t, int reason, const char *p, size_t n, size_t key)
+{
+    lane *l = t->lane;
+    uint32_t at;
+    reject r, *known;
+    uint16_t *chain;
+    if (!reject_room(l))
+        return;
+    memset(&r, 0, sizeof r);
+    r.sender = t->sender;
+    r.reason = (uint8_t)reason;
+    r.number = 1;
+    r.length = (uint8_t)cut(n);
+    r.key_length = (uint8_t)cut(key);
+    memcpy(r.text, p, r.length);
+    r.hash = mt_hash64(r.text, r.key_length) + (uint64_t)reason;
+    if ((known = find_kept(l, &r))) {
+        known->number += known->number != UINT32_MAX;
+        return;
+    }
+    at = l->reject_count == REJECTS_KEPT ? make_way(l) : l->reject_count++;
+    chain = chain_of(l, r.hash);
+    r.next = *chain;
+    *chain = (uint16_t)(at + 1);
+    l->rejects[at] = r;
 }
 
 /* Count a refused line, and keep it unless an equal one is kept; the oldest gives way. */
 void mt_reject(table *t, int reason, const char *p, size_t n)
 {
-    lane *l = t->lane;
-    reject r;
-    uint64_t hash;
-    uint32_t at;
     if (reason == WHY_MEMORY) {
         t->failed = 1;
         return;
     }
-    l->tally.rejected[reason]++;
-    if (!reject_room(l))
-        return;
-    r.sender = t->sender;
-    r.reason = (uint8_t)reason;
-    r.length = (uint8_t)(n < EXCERPT_BYTES ? n : EXCERPT_BYTES);
-    memcpy(r.text, p, r.length);
-    hash = mt_hash64(r.text, r.length) + (uint64_t)reason;
-    if (is_kept(l, hash, &r))
-        return;
-    if (l->reject_count == REJECTS_KEPT) {
-        at = l->reject_first;
-        l->reject_first = (at + 1) % REJECTS_KEPT;
-    } else {
-        at = l->reject_count++;
-    }
-    l->rejects[at] = r;
-    l->reject_hashes[at] = hash;
+    t->lane->tally.rejected[reason]++;
+    keep(t, reason, p, n, n);
+}
+
+/* Count a line whose name no mapping rule takes, and keep the first with this name. */
+void mt_note_unmapped(table *t, const char *p, size_t n)
+{
+    const char *colon = memchr(p, ':', n);
+    t->lane->tally.unmapped++;
+    keep(t, WHY_UNMAPPED, p, n, colon ? (size_t)(colon - p) : n);
 }
 
 /* Keep a good event's line; 0 where there is no room. */
@@ -97,11 +136,11 @@ int mt_keep_event(table *t, const char *p, size_t n)
 void mt_lane_take_rejects(lane *from, lane *out)
 {
     out->rejects = from->rejects;
-    out->reject_hashes = from->reject_hashes;
+    out->reject_chains = from->reject_chains;
     out->reject_first = from->reject_first;
     out->reject_count = from->reject_count;
     from->rejects = NULL;
-    from->reject_hashes = NULL;
+    from->reject_chains = NULL;
     from->reject_first = from->reject_count = 0;
 }
 

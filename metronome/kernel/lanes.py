@@ -16,18 +16,26 @@ class Lane:
             dict.fromkeys(("lines", "samples", "datagrams", "bytes", "events", "kernel_drops"), 0)
         )
         self.changed = False
-        self._rejects: dict[tuple[str, bytes], Reject] = {}
+        self._rejects: dict[tuple[str, bytes, str], Reject] = {}
         self._events: list[bytes] = []
         self._event_bytes = 0
 
     def reject(self, reason: str, line: bytes, sender: str) -> None:
         """Count a refused line, and keep it unless an equal one is kept; the oldest gives way."""
         self.counts[f"rejected:{reason}"] += 1
-        excerpt = line[:EXCERPT_BYTES]
-        if (reason, excerpt) not in self._rejects:
-            if len(self._rejects) == REJECTS_KEPT:
-                del self._rejects[next(iter(self._rejects))]
-            self._rejects[reason, excerpt] = Reject(reason, excerpt, sender)
+        self._keep(Reject(reason, line[:EXCERPT_BYTES], sender), line)
+
+    def note_unmapped(self, line: bytes, sender: str) -> None:
+        """Count a line whose name no mapping rule takes, and keep the first with this name."""
+        self.counts["unmapped"] += 1
+        self._keep(Reject("unmapped", line[:EXCERPT_BYTES], sender), line.partition(b":")[0])
+
+    def _keep(self, reject: Reject, key: bytes) -> None:
+        place = reject.reason, key[:EXCERPT_BYTES], reject.sender
+        known = self._rejects.get(place)
+        if known is None and len(self._rejects) == REJECTS_KEPT:
+            del self._rejects[next(iter(self._rejects))]
+        self._rejects[place] = known._replace(number=known.number + 1) if known else reject
 
     def rejects(self) -> list[Reject]:
         """Take the rejects out."""

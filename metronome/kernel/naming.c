@@ -27,7 +27,7 @@ void mt_scratch_free(scratch *s)
     free(s->text.p);
     free(s->key.p);
     free(s->raw.p);
-    free(s->mapped.p);
+    free(s->mapped.text.p);
 }
 
 /* Add one label, or replace its value; the reason where it cannot be. */
@@ -257,20 +257,52 @@ int mt_finish_key(scratch *s, size_t name_at, size_t name_len, int kind)
     return WHY_OK;
 }
 
-/* Ask the mapper about the name in the text, and take what it says instead. */
+/* Write `name NUL label NUL value ...` of what is read so far into the key. */
+static int write_series(scratch *s, size_t at, size_t length)
+{
+    size_t need = length;
+    char *to;
+    int i;
+    for (i = 0; i < s->label_count; i++)
+        need += 2 + s->labels[i].name_len + s->labels[i].value_len;
+    s->key.n = 0;
+    if (mt_reserve(&s->key, need) < 0)
+        return WHY_MEMORY;
+    memcpy(s->key.p, s->text.p + at, length);
+    to = s->key.p + length;
+    for (i = 0; i < s->label_count; i++) {
+        const label *l = &s->labels[i];
+        *to++ = 0;
+        memcpy(to, s->text.p + l->name, l->name_len);
+        to += l->name_len;
+        *to++ = 0;
+        memcpy(to, s->text.p + l->value, l->value_len);
+        to += l->value_len;
+    }
+    s->key.n = need;
+    return WHY_OK;
+}
+
+/* Ask the mapper about the name in the text and the labels, and take what it says instead. */
 static int map_name(scratch *s, size_t *at, size_t *length, int kind)
 {
     slice rest, piece, value;
     int reason;
     if (!s->may_map)
         return WHY_LATER;
-    s->mapped.n = 0;
-    if (!s->mapper(s->mapper_context, s->text.p + *at, *length, kind, &s->mapped))
+    if ((reason = write_series(s, *at, *length)))
+        return reason;
+    s->mapped.text.n = 0;
+    s->mapped.factor = 1;
+    if (!s->mapper(s->mapper_context, s->key.p, s->key.n, kind, &s->mapped))
         return WHY_MAPPING_DROP;
-    if (mt_reserve(&s->text, 8 * s->mapped.n + 256) < 0)
+    if (s->mapped.ruled == UNRULED)
+        return WHY_OK;
+    if (mt_reserve(&s->text, 8 * s->mapped.text.n + 256) < 0)
         return WHY_MEMORY;
-    rest.p = s->mapped.p;
-    rest.n = s->mapped.n;
+    s->label_count = 0;
+    rest.p = s->mapped.text.p;
+    rest.n = s->mapped.text.n;
     next_item(&rest, 0, &piece);
     *at = s->text.n;
     *length = mt_clean(s->text.p + *at, piece.p, piece.n);
@@ -310,7 +342,9 @@ int mt_statsd_key(scratch *s, int kind, int dialect)
         name_len = mt_sanitised(s->text.p + name_at, parts.name.p, parts.name.n);
     }
     s->text.n += name_len;
-    if (name_len && !s->label_count && s->mapper && (reason = map_name(s, &name_at, &name_len, kind)))
+    s->mapped.ruled = NO_RULES;
+    s->mapped.factor = 1;
+    if (name_len && s->mapper && (reason = map_name(s, &name_at, &name_len, kind)))
         return reason;
     for (i = 0; i < 3; i++)
         if (l->origin[i].n && (reason = mt_add_label(s, ORIGINS[i], l->origin[i])))

@@ -1,9 +1,9 @@
 """From what a line says to the name and labels of its series.
 
 *Names.*  A name without labels goes through statsd's own sanitising (a run of blanks becomes
-``_``, ``/`` becomes ``-``, everything but ``[a-zA-Z0-9_.;=-]`` goes) and, if there is one,
-through the mapper.  A name with labels is kept as sent, without control characters.  What
-is empty then, or longer than ``NAME_BYTES``, is ``bad_name``.
+``_``, ``/`` becomes ``-``, everything but ``[a-zA-Z0-9_.;=-]`` goes).  A name with labels is kept as
+sent, without control characters.  If there is a mapper, both go through it with their labels.
+What is empty then, or longer than ``NAME_BYTES``, is ``bad_name``.
 
 *Text.*  Bytes that are not UTF-8 and NUL become U+FFFD.  Label names are made to fit the
 model (other characters become ``_``, a ``_`` goes in front of a leading digit, dot or dash),
@@ -29,7 +29,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from metronome.kernel.interface import Dialect, Mapper
+from metronome.kernel.interface import Dialect, Mapped, Mapper
 from metronome.limits import LABEL_VALUE_BYTES, LABELS_PER_SERIES, NAME_BYTES
 from metronome.model import Labels, canonical_labels
 
@@ -53,10 +53,11 @@ class Naming(NamedTuple):
 
 
 class NameAndLabels(NamedTuple):
-    """A series without its kind."""
+    """A series without its kind, and what mapping rules say of it, where there are any."""
 
     name: str
     labels: Labels
+    mapped: Mapped | None = None
 
 
 def clean(raw: bytes) -> str:
@@ -160,14 +161,16 @@ def statsd_series(naming: Naming, kind: int, dialect: Dialect, mapper: Mapper | 
     if reason:
         return reason
     name = kept(raw) if labels else sanitised(raw)
-    if name and not labels and mapper is not None:
-        mapped = mapper(name, kind)
+    mapped: Mapped | None = None
+    if name and mapper is not None:
+        mapped = mapper(name, kind, canonical_labels(labels))
         if mapped is None:
             return "mapping_drop"
-        name = kept(mapped[0].encode())
-        reason = _add_all(labels, [(label.encode(), value.encode()) for label, value in mapped[1]])
-    reason = reason or _add_all(labels, naming.origin)
-    return reason or finished(name, labels)
+        if mapped.ruled:
+            name, labels = kept(mapped.name.encode()), {}
+            reason = _add_all(labels, [(label.encode(), value.encode()) for label, value in mapped.labels])
+    reason = reason or _add_all(labels, naming.origin) or check_name(name)
+    return reason or NameAndLabels(name, canonical_labels(labels), mapped)
 
 
 def _add_all(labels: dict[str, str], pairs: Iterable[tuple[bytes, bytes]]) -> str:
@@ -177,8 +180,11 @@ def _add_all(labels: dict[str, str], pairs: Iterable[tuple[bytes, bytes]]) -> st
     return ""
 
 
+def check_name(name: str) -> str:
+    """The reason where a name cannot be, else an empty string."""
+    return "bad_name" if not name or len(name.encode()) > NAME_BYTES else ""
+
+
 def finished(name: str, labels: dict[str, str]) -> NameAndLabels | str:
     """Check the name and sort the labels."""
-    if not name or len(name.encode()) > NAME_BYTES:
-        return "bad_name"
-    return NameAndLabels(name, canonical_labels(labels))
+    return check_name(name) or NameAndLabels(name, canonical_labels(labels))

@@ -11,7 +11,7 @@
 
 #define HINTS (sizeof ((table *)0)->sender_hints / sizeof(uint16_t))
 
-static int same(const address *a, const address *b)
+int mt_same_address(const address *a, const address *b)
 {
     size_t length = a->family == 6 ? 16 : a->family == 4 ? 4 : 0;
     return a->family == b->family && !memcmp(a->bytes, b->bytes, length);
@@ -34,7 +34,7 @@ static uint32_t place_of(table *t, const address *a)
 {
     uint32_t i, least = 0;
     for (i = 0; i < t->sender_count; i++) {
-        if (same(&t->senders[i].address, a))
+        if (mt_same_address(&t->senders[i].address, a))
             return i;
         if (t->senders[i].count < t->senders[least].count)
             least = i;
@@ -53,7 +53,7 @@ void mt_note_sender(table *t)
     uint16_t *hint = hint_of(t, &t->sender);
     if (!t->senders && !(t->senders = malloc(SENDERS_KEPT * sizeof *t->senders)))
         return;
-    if (*hint >= t->sender_count || !same(&t->senders[*hint].address, &t->sender))
+    if (*hint >= t->sender_count || !mt_same_address(&t->senders[*hint].address, &t->sender))
         *hint = (uint16_t)place_of(t, &t->sender);
     t->senders[*hint].count++;
 }

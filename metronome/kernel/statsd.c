@@ -8,8 +8,10 @@
 static int kind_of(slice word, int *type)
 {
     *type = T_PLAIN;
-    if (word.n == 2 && word.p[0] == 'm' && word.p[1] == 's')
+    if (word.n == 2 && word.p[0] == 'm' && word.p[1] == 's') {
+        *type = T_MILLISECONDS;
         return TIMER;
+    }
     if (word.n == 2 && word.p[0] == 'k' && word.p[1] == 'v') {
         *type = T_VALUE;
         return GAUGE;

@@ -228,6 +228,20 @@ def read_value(text: bytes) -> float | str:
         return "not_finite"
 
 
+def converted(group: Group, factor: float) -> list[Item] | str:
+    """The values in the unit and scale of the mapping rule that named their series, or why one of them is
+    no number then.  Rules think in seconds: what was sent as ``ms`` becomes that first."""
+    items = []
+    for item in group.items:
+        if isinstance(item.value, bytes):
+            return group.items
+        value = (item.value / 1000 if group.word == b"ms" else item.value) * factor
+        if abs(value / (1.0 if group.kind == Kind.GAUGE else group.rate)) > _LARGEST:
+            return "not_finite"
+        items.append(item._replace(value=value))
+    return items
+
+
 def read_items(values: bytes, word: bytes, rate: float, deltas: bool) -> list[Item] | str:
     """The values of a group, or why one of them is none."""
     kind = _KINDS[word]

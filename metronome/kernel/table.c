@@ -40,6 +40,7 @@ void mt_table_free(table *t)
     free(t->slots);
     free(t->raw_slots);
     free(t->raw.p);
+    free(t->spots);
     free(t->points);
     free(t->lates);
     free(t->late_slots);
@@ -92,6 +93,7 @@ void mt_forget_raw(table *t)
         memset(t->raw_slots, 0, ((size_t)t->raw_mask + 1) * sizeof *t->raw_slots);
     t->raw_count = 0;
     t->raw.n = 0;
+    t->spot_count = 0;
 }
 
 static int kind_of_key(char code)

@@ -25,7 +25,7 @@ HELP: Final = (
     "Commands: stats, counters, timers, gauges, delcounters, deltimers, delgauges, health, config, quit\n\n"
 )
 """statsd's own words; ``help all`` has ours as well."""
-HELP_ALL: Final = HELP.rstrip("\n") + "\nMetronome's: sets, delsets, top, rejects\n\n"
+HELP_ALL: Final = HELP.rstrip("\n") + "\nMetronome's: sets, delsets, top, rejects, unmapped\n\n"
 
 _WIDTH: Final = 80
 _ITEMS: Final = 100

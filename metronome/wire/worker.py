@@ -104,7 +104,7 @@ def settings(said: Settings) -> bytes:
 
 def counts(said: Counted) -> bytes:
     """A ``COUNTS``.  Excerpts are bytes; each becomes the character of its number."""
-    rejects = [[each.reason, each.excerpt.decode("latin-1"), each.sender] for each in said.rejects]
+    rejects = [[one.reason, one.excerpt.decode("latin-1"), one.sender, one.number] for one in said.rejects]
     return frame(COUNTS, orjson.dumps([said.stream, said.fresh, rejects, said.senders]))
 
 
@@ -134,8 +134,8 @@ def read_counts(content: bytes) -> Counted:
         stream, fresh, rejects, senders = orjson.loads(content)
         numbers = {name: _typed(value, int) for name, value in _typed(fresh, dict).items()}
         kept = [
-            Reject(_typed(reason, str), excerpt.encode("latin-1"), _typed(sender, str))
-            for reason, excerpt, sender in rejects
+            Reject(_typed(reason, str), excerpt.encode("latin-1"), _typed(sender, str), _typed(number, int))
+            for reason, excerpt, sender, number in rejects
         ]
         sent = [(_typed(sender, str), _typed(datagrams, int)) for sender, datagrams in senders]
         return Counted(_typed(stream, str), numbers, kept, sent)

@@ -9,6 +9,7 @@ import pytest
 from metronome.errors import ConfigError
 from metronome.fold.mapping import ignored, load
 from metronome.fold.mapping_rules import HistogramOptions, Objective, SummaryOptions
+from metronome.kernel.interface import Mapped
 from metronome.model import Kind
 
 
@@ -114,7 +115,7 @@ def test_empty_files(text: str) -> None:
     """An empty file maps nothing."""
     mapping = load(text)
     assert mapping.rules == ()
-    assert mapping.apply("a", Kind.GAUGE) == ("a", ())
+    assert mapping.apply("a", Kind.GAUGE) == Mapped("a", ruled=False)
 
 
 def test_anchors_and_merging() -> None:
@@ -244,7 +245,6 @@ def test_what_has_no_effect_is_told() -> None:
         "- {match: d, name: d, scale: 2, histogram_options: {buckets: [1]}}\n"
     )
     assert ignored(mapping) == [
-        "mapping: scale has no effect; it stands in rule 2, 4",
         "mapping: ttl has no effect; it stands in rule 2",
         "mapping: histogram_options has no effect; it stands in rule 4",
     ]

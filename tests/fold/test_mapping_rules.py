@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metronome.fold.mapping_rules import Mapping, Rule
+from metronome.kernel.interface import Mapped
 from metronome.model import Kind, Labels
 
 
@@ -136,24 +137,25 @@ def test_apply() -> None:
             Rule(match="drop.*", name="x", drop=True),
             Rule(match="mine.*", name="mine", labels=(("app", "$1"), ("env", "rule"))),
             Rule(match="theirs.*", name="theirs", labels=(("app", "$1"), ("env", "rule")), honor_labels=True),
+            Rule(match="scaled.*", name="scaled", scale=0.5),
         ]
     )
     sent = (("env", "sent"), ("zone", "z"))
-    assert mapping.apply("other", Kind.GAUGE, sent) == ("other", sent)
+    assert mapping.apply("other", Kind.GAUGE, sent) == Mapped("other", sent, ruled=False)
     assert mapping.apply("drop.it", Kind.GAUGE) is None
-    assert mapping.apply("mine.shop", Kind.GAUGE) == ("mine", (("app", "shop"), ("env", "rule")))
-    assert mapping.apply("mine.shop", Kind.GAUGE, sent) == (
-        "mine",
-        (("app", "shop"), ("env", "rule"), ("zone", "z")),
+    assert mapping.apply("drop.it", Kind.GAUGE, sent) is None
+    assert mapping.apply("mine.shop", Kind.GAUGE) == Mapped("mine", (("app", "shop"), ("env", "rule")))
+    assert mapping.apply("mine.shop", Kind.GAUGE, sent) == Mapped(
+        "mine", (("app", "shop"), ("env", "rule"), ("zone", "z"))
     )
-    assert mapping.apply("theirs.shop", Kind.GAUGE, sent) == (
-        "theirs",
-        (("app", "shop"), ("env", "sent"), ("zone", "z")),
+    assert mapping.apply("theirs.shop", Kind.GAUGE, sent) == Mapped(
+        "theirs", (("app", "shop"), ("env", "sent"), ("zone", "z"))
     )
+    assert mapping.apply("scaled.a", Kind.COUNTER) == Mapped("scaled", (), 0.5)
 
 
 def test_mapper() -> None:
     """The function for a folding table takes the kind as the kernel's number."""
     ask = Mapping([Rule(match="web.*", name="web", labels=(("site", "$1"),), kind=Kind.TIMER)]).mapper()
-    assert ask("web.shop", 2) == ("web", (("site", "shop"),))
-    assert ask("web.shop", 0) == ("web.shop", ())
+    assert ask("web.shop", 2, ()) == Mapped("web", (("site", "shop"),))
+    assert ask("web.shop", 0, (("k", "v"),)) == Mapped("web.shop", (("k", "v"),), ruled=False)

@@ -38,4 +38,9 @@ def test_a_stream_that_got_nothing_has_no_days() -> None:
     """No input, no lines."""
     kit = Kit()
     books = Books(kit.ledger, kit.store, kit.reader, kit.clock.seconds)
-    assert kit.wait(books.report("other")) == {"stream": "other", "days": [], "rejects": []}
+    assert kit.wait(books.report("other")) == {
+        "stream": "other",
+        "days": [],
+        "rejects": [],
+        "unmapped": [],
+    }

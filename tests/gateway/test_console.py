@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from metronome.gateway.console import Console, Reply
 from metronome.gateway.readiness import Readiness
-from metronome.kernel.interface import Dialect
+from metronome.kernel.interface import Dialect, Mapped
 from metronome.limits import TIMER_SAMPLES
 from metronome.model import Kind, Series, series_key
 from tests.gateway.kit import START, Kit
@@ -126,7 +126,7 @@ class ConsoleTests(SynchronousTestCase):
             "Commands: stats, counters, timers, gauges, delcounters, deltimers, delgauges, health, config,"
             " quit\n\n",
         )
-        self.assertIn("sets, delsets, top, rejects", self.ask("help all"))
+        self.assertIn("sets, delsets, top, rejects, unmapped", self.ask("help all"))
         for line, answer, is_up in (
             ("health", "up", True),
             ("health DOWN", "down", False),
@@ -170,4 +170,17 @@ class ConsoleTests(SynchronousTestCase):
         self.assertIn("series a.b.c counter samples: 2\n", top)
         self.assertIn("prefix a.b series: 1\n", top)
         self.assertIn("sender 192.0.2.7 samples: 2\n", top)
-        self.assertEqual(self.ask("rejects"), "bad_value statsd_tcp 192.0.2.7: 'x:y|c'\nEND\n\n")
+
+    def test_refused_and_unmapped_lines(self) -> None:
+        """With how often they came, newest first; a number says how many."""
+        self.kit.intake.use_mapper(lambda name, kind, labels: Mapped(name, labels, ruled=name == "known"))
+        self.statsd.statsd(b"x:y|c\nx:y|c\nknown:1|c\nnew:1|c\nnew:2|c\nolder|c", "192.0.2.7")
+        self.statsd.statsd(b"x:y|c")
+        self.assertEqual(
+            self.ask("rejects"),
+            "1 bad_value statsd_tcp -: 'x:y|c'\n"
+            "1 malformed_line statsd_tcp 192.0.2.7: 'older|c'\n"
+            "2 bad_value statsd_tcp 192.0.2.7: 'x:y|c'\nEND\n\n",
+        )
+        self.assertEqual(self.ask("rejects 1"), "1 bad_value statsd_tcp -: 'x:y|c'\nEND\n\n")
+        self.assertEqual(self.ask("unmapped"), "2 unmapped statsd_tcp 192.0.2.7: 'new:1|c'\nEND\n\n")

@@ -10,7 +10,8 @@ import socket
 from types import ModuleType
 from typing import Any
 
-from metronome.kernel.interface import Dialect
+from metronome.kernel.interface import Dialect, Mapped
+from metronome.model import Labels
 from tests.kernel.helpers import dumped
 
 NAMES = [
@@ -162,6 +163,19 @@ NOISE = [bytes([byte]) for byte in b':|@#,;=[]{}"\\ \t\r\n+-.eTc0\0\xff\xc3'] + 
     b"_e{",
     b"9" * 30,
 ]
+MAPPER_NAMES = ("a", "a.b.c", "requests", "a.b-c_d")
+
+
+def mapper(name: str, kind: int, labels: Labels) -> Mapped | None:
+    """Rules that drop, rename, label, scale and leave alone, by name and kind."""
+    if name not in MAPPER_NAMES:
+        return Mapped(name, labels, 3.0, False)
+    if name == "requests" and kind != 2:
+        return None
+    factor = (1.0, 0.001, 1e300, 2.0)[MAPPER_NAMES.index(name)]
+    return Mapped(f"m.{name}" if labels else "m", (*labels[1:], ("rule", str(int(kind)))), factor)
+
+
 DIALECTS = [
     Dialect(),
     Dialect(gauge_delta=False, container_labels=True),
@@ -212,6 +226,9 @@ def outcome(
     if rng.random() < 0.5:
         table.begin(100_000)
     table.lane()
+    mapped = rng.random() < 0.4
+    if mapped:
+        table.set_mapper(mapper)
     out: list[Any] = []
     for statsd, graphite in blocks:
         lane = rng.randint(0, 1)
@@ -220,6 +237,8 @@ def outcome(
         out.append(_fed(table, statsd, dialect, lane, rng))
         out.append(table.feed_graphite(graphite, 1.2345, dialect, lane))
         out.append((table.waiting, table.points_waiting, table.series))
+        if mapped and rng.random() < 0.2:
+            table.set_mapper(rng.choice((None, mapper)))
         if rng.random() < 0.3:
             out.append(_forgotten(table, rng))
         if rng.random() < 0.3:

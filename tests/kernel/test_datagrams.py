@@ -81,7 +81,7 @@ def test_a_truncated_datagram_keeps_its_whole_lines(kernel: ModuleType) -> None:
         table = kernel.Table()
         assert table.drain(inlet.fileno(), 10, UNION) == 1
     assert [row["series"][0] for row in rows(table.flush(0, 10.0))] == ["a", "b"]
-    assert table.rejects() == [("truncated", b"c" * 160, "unix")]
+    assert table.rejects() == [("truncated", b"c" * 160, "unix", 1)]
 
 
 def test_drops_of_the_kernel_are_seen(kernel: ModuleType, udp: tuple[socket.socket, socket.socket]) -> None:

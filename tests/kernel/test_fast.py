@@ -85,7 +85,7 @@ def test_sketches_are_the_same_at_every_edge(values: list[float]) -> None:
 LEAK = """
 import gc, resource
 from metronome.kernel import TWIN, Table, parse_graphite, parse_statsd
-from metronome.kernel.interface import Dialect
+from metronome.kernel.interface import Dialect, Mapped
 
 D = Dialect()
 lines = b"n%d:%d|c\\nt%d:%d:2|ms|@0.5\\ng%d:+1|g|#k:v\\ns%d:m%d|s\\nx|y\\nc:1|c|T5\\n_sc|a|0"
@@ -95,7 +95,7 @@ graphite = b"\\n".join(b"p.q%d;k=v 1 2" % i for i in range(300))
 def work(rounds):
     for _ in range(rounds):
         table = Table(timer_samples=5, set_members=2)
-        table.set_mapper(lambda name, kind: (name, (("k", "v"),)))
+        table.set_mapper(lambda name, kind, labels: Mapped(name, (("k", "v"),), 2.0, name != "g7"))
         for _ in range(4):
             table.feed_statsd(statsd, D)
             table.feed_graphite(graphite, 1.0, D)

@@ -53,8 +53,10 @@ def test_a_lane_keeps_the_last_distinct_rejects() -> None:
     lane = Lane()
     for number in range(REJECTS_KEPT + 2):
         lane.reject("bad_name", b"%d" % number, "")
+    lane.reject("bad_name", b"5", "")
     lane.reject("bad_name", b"5", "10.0.0.1")
     kept = lane.rejects()
     assert len(kept) == REJECTS_KEPT
-    assert kept[0] == Reject("bad_name", b"2")
-    assert lane.counts["rejected:bad_name"] == REJECTS_KEPT + 3
+    assert kept[:3] == [Reject("bad_name", b"3"), Reject("bad_name", b"4"), Reject("bad_name", b"5", "", 2)]
+    assert kept[-1] == Reject("bad_name", b"5", "10.0.0.1")
+    assert lane.counts["rejected:bad_name"] == REJECTS_KEPT + 4

@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from metronome.kernel.interface import Dialect, Reject
+from metronome.kernel.interface import Dialect, Mapped, Reject
 from metronome.limits import EVENT_BYTES_WAITING, EVENTS_WAITING, POINTS_KEPT, REJECTS_KEPT
 from metronome.model import Kind, Labels, Series, series_key
 from tests.kernel.helpers import UNION, rows
@@ -131,7 +131,7 @@ def test_rejects_are_kept_once(kernel: ModuleType) -> None:
     """Equal rejects are counted, not kept; taking them out empties the list."""
     table = kernel.Table()
     table.feed_statsd(b"x\n" * 50 + b"y\nx\n" + b"z" * 500, UNION)
-    kept = [Reject("malformed_line", text) for text in (b"x", b"y", b"z" * 160)]
+    kept = [Reject("malformed_line", text, "", n) for text, n in ((b"x", 51), (b"y", 1), (b"z" * 160, 1))]
     assert table.rejects() == kept
     assert table.rejects() == []
     assert table.counts()["rejected:malformed_line"] == 53
@@ -191,33 +191,36 @@ def test_counts_are_totals(kernel: ModuleType) -> None:
     assert (counts["rejected:malformed_line"], counts["kernel_drops"], counts["events"]) == (1, 0, 0)
 
 
-def mapper(name: str, kind: int) -> tuple[str, Labels] | None:
+def mapper(name: str, kind: int, labels: Labels) -> Mapped | None:
     if name.startswith("drop"):
         return None
-    return (f"m.{name}", (("z k", "1"), ("kind", str(int(kind)))))
+    return Mapped(f"m.{name}", (*labels, ("z k", "1"), ("kind", str(int(kind)))))
 
 
-def test_a_mapper_names_untagged_series(kernel: ModuleType) -> None:
-    """It is asked once for each raw name and kind; what it does not want is refused."""
-    asked: list[tuple[str, int]] = []
+def test_a_mapper_names_series(kernel: ModuleType) -> None:
+    """It is asked once for each raw name, tags and kind; what it does not want is refused."""
+    asked: list[tuple[str, int, Labels]] = []
 
-    def counting(name: str, kind: int) -> tuple[str, Labels] | None:
-        asked.append((name, int(kind)))
-        return mapper(name, kind)
+    def counting(name: str, kind: int, labels: Labels) -> Mapped | None:
+        asked.append((name, int(kind), labels))
+        return mapper(name, kind, labels)
 
     table = kernel.Table()
     table.feed_statsd(b"a b:1|c", UNION)
     table.set_mapper(counting)
     for _ in range(3):
-        table.feed_statsd(b"a b:1|c\na b:1|ms\na b:1|h\ndrop me:1|c\na:1|c|#x:y\n!:1|c", UNION)
-    assert asked == [("a_b", 0), ("a_b", 2), ("drop_me", 0)]
-    assert table.counts()["rejected:mapping_drop"] == 3
+        table.feed_statsd(b"a b:1|c\na b:1|d\na b:1|h\ndrop me:1|c\na b;z=w:1|c|\n!:1|c", UNION)
+        table.feed_statsd(b"a!:1|c|#x:y,b:1\ndrop:1|c|#x:y", UNION)
+    told = [("a_b", 0, ()), ("a_b", 2, ()), ("drop_me", 0, ()), ("a b", 0, (("z", "w"),))]
+    assert asked == [*told, ("a!", 0, (("b", "1"), ("x", "y"))), ("drop", 0, (("x", "y"),))]
+    assert table.counts()["rejected:mapping_drop"] == 6
     found = {row["series"]: row["n"] for row in rows(table.flush(0, 10.0))}
     assert found == {
         ("a_b", ()): 1.0,
         ("m.a_b", (("kind", "0"), ("z_k", "1"))): 3.0,
         ("m.a_b", (("kind", "2"), ("z_k", "1"))): 6.0,
-        ("a", (("x", "y"),)): 3.0,
+        ("m.a b", (("kind", "0"), ("z", "w"), ("z_k", "1"))): 3.0,
+        ("m.a!", (("b", "1"), ("kind", "0"), ("x", "y"), ("z_k", "1"))): 3.0,
     }
     table.set_mapper(None)
     table.feed_statsd(b"a b:1|c\ndrop me:1|c", UNION)
@@ -236,7 +239,7 @@ def test_a_mapper_names_untagged_series(kernel: ModuleType) -> None:
 def test_a_mapper_is_held_to_the_model(kernel: ModuleType, answer: tuple[str, Labels], reason: str) -> None:
     """What a rule makes is checked like what a client sends."""
     table = kernel.Table()
-    table.set_mapper(lambda name, kind: answer)
+    table.set_mapper(lambda name, kind, labels: Mapped(*answer))
     table.feed_statsd(b"a:1|c", UNION)
     assert [reject.reason for reject in table.rejects()] == [reason]
 
@@ -245,9 +248,9 @@ def test_the_cache_of_raw_names_is_bounded(kernel: ModuleType) -> None:
     """Many raw names of few series do not pile up: they are forgotten and worked out again."""
     asked = []
 
-    def one(name: str, kind: int) -> tuple[str, Labels]:
+    def one(name: str, kind: int, labels: Labels) -> Mapped:
         asked.append(name)
-        return "one", ()
+        return Mapped("one")
 
     table = kernel.Table(series_limit=10)
     table.set_mapper(one)

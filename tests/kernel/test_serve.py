@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from metronome.kernel.interface import Reject
+from metronome.kernel.interface import Mapped, Reject
 from metronome.limits import BACKLOG_BYTES
+from metronome.model import Labels
 from tests.kernel.helpers import UNION, rows
 
 PATIENCE = 20.0
@@ -94,7 +95,7 @@ def test_several_sockets_and_who_sent_what(native: ModuleType) -> None:
                     sender.sendto(b"bad", udp.getsockname())
         served.until(330)
         served.stop()
-    assert served.table.rejects(served.lane) == [Reject("malformed_line", b"bad", "127.0.0.1")]
+    assert served.table.rejects(served.lane) == [Reject("malformed_line", b"bad", "127.0.0.1", 30)]
     assert served.table.rejects() == []
     assert served.table.senders() == [("unix", 300), ("127.0.0.1", 30)]
 
@@ -152,9 +153,9 @@ def test_the_mapper_runs_in_its_callers_thread(
     """Names that only it can tell wait for the next call; their lines keep their order and lane."""
     threads: set[int] = set()
 
-    def mapper(name: str, kind: int) -> tuple[str, tuple[tuple[str, str], ...]] | None:
+    def mapper(name: str, kind: int, labels: Labels) -> Mapped | None:
         threads.add(threading.get_ident())
-        return None if name == "dropped" else ("mapped", (("was", name),))
+        return None if name == "dropped" else Mapped("mapped", (*labels, ("was", name)))
 
     served = Served(native, [pair[0]])
     served.table.set_mapper(mapper)
@@ -165,7 +166,8 @@ def test_the_mapper_runs_in_its_callers_thread(
     assert threads == {threading.get_ident()}
     assert (counts["lines"], counts["samples"], counts["rejected:mapping_drop"]) == (5, 4, 1)
     found = {row["series"]: row["n"] for row in rows(served.table.flush(0, 10.0))}
-    assert found == {("mapped", (("was", "a"),)): 6.0, ("tagged", (("k", "v"),)): 1.0}
+    tagged = ("mapped", (("k", "v"), ("was", "tagged")))
+    assert found == {("mapped", (("was", "a"),)): 6.0, tagged: 1.0}
 
 
 def test_what_finds_no_room_while_the_table_is_busy_is_shed(
@@ -179,7 +181,7 @@ def test_what_finds_no_room_while_the_table_is_busy_is_shed(
     served = Served(native, [pair[0]])
     entered, leave = threading.Event(), threading.Event()
 
-    def mapper(name: str, kind: int) -> None:
+    def mapper(name: str, kind: int, labels: Labels) -> None:
         entered.set()
         leave.wait(PATIENCE)
 
