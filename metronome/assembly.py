@@ -14,6 +14,7 @@ from metronome.config import Config, dialect_of
 from metronome.fold.roster import Rosters
 from metronome.gateway.books import Books
 from metronome.gateway.checkpoint import Checkpoints
+from metronome.gateway.cluster import Context, outputs
 from metronome.gateway.console import Console
 from metronome.gateway.consumer import Consumer
 from metronome.gateway.dead_letters import DeadLetterFile
@@ -21,7 +22,7 @@ from metronome.gateway.duplicates import Duplicates
 from metronome.gateway.exposition import Exposition
 from metronome.gateway.flusher import Flusher
 from metronome.gateway.gateway import Gateway
-from metronome.gateway.graphite_out import GraphiteOut, graphite_out
+from metronome.gateway.graphite_out import GraphiteOut
 from metronome.gateway.inlet import Inlet
 from metronome.gateway.intake import Intake
 from metronome.gateway.keeper import Keeper
@@ -114,7 +115,7 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
     rosters = Rosters()
     exposition = Exposition(journal, reactor, telemetry, config.prometheus.ttl, rosters)
     exposition.use(config.book)
-    outputs = tuple(_output(config, address, journal, reactor, telemetry) for address in config.graphite_out)
+    graphite = _outputs(config, journal, reactor, telemetry)
     crew = Crew(reactor, telemetry, config.workers, config.limits.series, config.flush_interval)
     gateway = Gateway(
         intake=intake,
@@ -126,7 +127,8 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
         journal=journal,
         store=store,
         exposition=exposition,
-        consumers=(store_consumer, *(output.consumer for output in outputs)),
+        consumers=(store_consumer, *(output.consumer for output in graphite)),
+        destinations=graphite,
         clock=reactor,
         period=config.flush_interval,
         replay=Replay(letters, store, journal.identity, streams.owned_in, ledger.replayed),
@@ -155,7 +157,7 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
         keeper=Keeper(store, lambda: retention_of(config, streams), reactor),
         store_consumer=store_consumer,
         duplicates=duplicates,
-        outputs=outputs,
+        outputs=graphite,
         crew=crew,
     )
 
@@ -204,22 +206,14 @@ def _retention(default: Retention, own: dict[str, int]) -> Retention:
     return Retention((*kept[:-1], Rung(kept[-1].step, most)), events)
 
 
-def _output(
-    config: Config, address: Address, journal: Journal, reactor: IReactor, telemetry: Telemetry
-) -> GraphiteOut:
-    output = graphite_out(
-        address.transport,
-        address.host,
-        address.port,
-        stream=MAIN,
-        naming=config.naming,
-        repeat_idle=not config.delete_idle,
-        journal=journal,
-        reactor=reactor,
-        telemetry=telemetry,
-    )
-    output.use(config.book)
-    return output
+def _outputs(
+    config: Config, journal: Journal, reactor: IReactor, telemetry: Telemetry
+) -> tuple[GraphiteOut, ...]:
+    context = Context(MAIN, config.naming, not config.delete_idle, journal, reactor, telemetry)
+    made = tuple(output for one in config.clusters for output in outputs(one, context))
+    for output in made:
+        output.use(config.book)
+    return made
 
 
 def expose(gateway: Gateway, began: float) -> None:

@@ -18,12 +18,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
-from metronome import values
+from metronome import clusters, values
 from metronome.addresses import Address
 from metronome.errors import ConfigError
 from metronome.fold import rule_tables
 from metronome.fold.rules import Book, Rule
 from metronome.fold.statsd import Naming
+from metronome.gateway.cluster import Cluster
 from metronome.kernel.interface import Dialect
 from metronome.options import KEYS, Key
 from metronome.store.interface import Retention
@@ -35,6 +36,9 @@ must not be left out."""
 
 ROLLUP: Final = "rollup"
 """The tables of the file that are rules."""
+
+TABLES: Final = (ROLLUP, clusters.TABLE)
+"""Those that may be there any number of times; they are no settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class Config:
     workers: int
     flush_interval: float
     graphite_out: tuple[Address, ...]
+    graphite_resend: float
     rules: tuple[str, ...]
     """The default sets behind the rules of the file."""
     mapping: Path | None
@@ -101,13 +106,19 @@ class Config:
     warnings: tuple[str, ...]
     """What looks like a mistake but stops nothing."""
     rollup: tuple[Rule, ...]
-    rollup_text: str
-    """Those rules as they were written."""
+    graphite_cluster: tuple[Cluster, ...]
+    tables_text: str
+    """Rules and clusters as they were written."""
 
     @property
     def book(self) -> Book:
         """All that is to be sent to Graphite and shown to Prometheus."""
         return Book(self.rollup, self.rules)
+
+    @property
+    def clusters(self) -> tuple[Cluster, ...]:
+        """All that Graphite output goes to: the addresses, and the tables of the file."""
+        return (clusters.of_addresses(self.graphite_out, self.graphite_resend), *self.graphite_cluster)
 
 
 def load(given: Mapping[str, object], environment: Mapping[str, str]) -> Config:
@@ -121,21 +132,9 @@ def load(given: Mapping[str, object], environment: Mapping[str, str]) -> Config:
     in_file = _flat(document)
     settings = tuple(_setting(key, given, environment, in_file, file) for key in KEYS)
     read = {setting.key.name: _value(setting) for setting in settings}
-    config = _config(read, settings, tuple(_unknown_variables(environment)), document.get(ROLLUP, []))
-    _check_outputs(config.graphite_out)
+    config = _config(read, settings, tuple(_unknown_variables(environment)), _tables(document))
+    clusters.check(config.clusters)
     return config
-
-
-def _check_outputs(addresses: tuple[Address, ...]) -> None:
-    """Two outputs to one place would share one cursor in the journal, and each miss what the
-    other has sent."""
-    seen: dict[tuple[str, int], Address] = {}
-    for address in addresses:
-        if not address.port:
-            raise ConfigError(f"graphite-out = {address}: the port carbon listens on would be right")
-        other = seen.setdefault((address.host, address.port), address)
-        if other is not address:
-            raise ConfigError(f"graphite-out = {address}: {other} goes there already; drop one of them")
 
 
 def read_book(config: Config) -> Book:
@@ -147,7 +146,9 @@ def read_book(config: Config) -> Book:
         return config.book
     document = _read(config.config)
     in_file = _flat(document)
-    rules = rule_tables.read(document.get(ROLLUP, []), config.flush_interval)
+    tables = _tables(document)
+    rules = rule_tables.read(tables.get(ROLLUP, []), config.flush_interval)
+    clusters.read(tables.get(clusters.TABLE, []), config.graphite_resend)
     now = next(setting for setting in config.settings if setting.key.name == "rules")
     if now.origin == "default" or now.origin.startswith("file "):
         now = _setting(now.key, {}, {}, in_file, config.config)
@@ -165,7 +166,7 @@ def describe(config: Config) -> str:
             lines += ["", f"[{table}]"]
         line = f"{key.name.rpartition('.')[2]} = {_toml(raw, key.many)}"
         lines.append(f"{line:<50}  # {origin}" if key.in_file else f"# {line}  # {origin}")
-    return "\n".join(lines) + "\n" + config.rollup_text
+    return "\n".join(lines) + "\n" + config.tables_text
 
 
 def dialect_of(config: Config, address: Address) -> Dialect:
@@ -242,21 +243,32 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigError(f"config = '{file}' is not TOML: {error}") from None
 
 
+def _tables(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What the file says of rules and clusters, by name."""
+    found: dict[str, Any] = {}
+    for written, value in document.items():
+        name = written.replace("_", "-")
+        if name in TABLES:
+            both = isinstance(found.get(name), list) and isinstance(value, list)
+            found[name] = found[name] + value if both else value
+    return found
+
+
 def _flat(document: Mapping[str, Any]) -> dict[str, object]:
     """Dotted names of the table of settings; ``-`` and ``_`` are alike in keys."""
     flat: dict[str, object] = {}
     tables = {key.name.partition(".")[0] for key in KEYS if not key.option}
     for written, value in document.items():
-        if written == ROLLUP:
-            continue
         name = written.replace("_", "-")
+        if name in TABLES:
+            continue
         if isinstance(value, dict) and name in tables:
             flat.update({f"{name}.{key.replace('_', '-')}": item for key, item in value.items()})
         elif name in tables:
             raise ConfigError(f"{written} = {value!r}: it is a table; [{name}] and keys would be right")
         else:
             flat[name] = value
-    known = [*(key.name for key in KEYS if key.in_file), ROLLUP]
+    known = [*(key.name for key in KEYS if key.in_file), *TABLES]
     for name, value in flat.items():
         if name not in known:
             raise ConfigError(f"{name} = {value!r}: there is no such key{_nearest(name, known)}")
@@ -291,7 +303,7 @@ def _config(
     read: dict[str, Any],
     settings: tuple[Setting, ...],
     warnings: tuple[str, ...],
-    rollup: list[dict[str, Any]],
+    repeated: Mapping[str, Any],
 ) -> Config:
     tables: dict[str, dict[str, Any]] = {}
     top: dict[str, Any] = {}
@@ -308,8 +320,9 @@ def _config(
         limits=Limits(**tables["limits"]),
         settings=settings,
         warnings=warnings,
-        rollup=rule_tables.read(rollup, top["flush_interval"]),
-        rollup_text="".join(_rollup_text(table) for table in rollup),
+        rollup=rule_tables.read(repeated.get(ROLLUP, []), top["flush_interval"]),
+        graphite_cluster=clusters.read(repeated.get(clusters.TABLE, []), top["graphite_resend"]),
+        tables_text="".join(_table_text(name, table) for name in repeated for table in repeated[name]),
     )
 
 
@@ -342,8 +355,8 @@ def _retention(table: dict[str, Any]) -> Retention:
     return Retention(ladder=ladder, events=int(table["events"]))
 
 
-def _rollup_text(table: Mapping[str, object]) -> str:
-    return "\n[[rollup]]\n" + "".join(f"{key} = {_toml(value, False)}\n" for key, value in table.items())
+def _table_text(name: str, table: Mapping[str, object]) -> str:
+    return f"\n[[{name}]]\n" + "".join(f"{key} = {_toml(value, False)}\n" for key, value in table.items())
 
 
 def _toml(raw: object, many: bool) -> str:

@@ -144,13 +144,27 @@ ROWS_PER_RECORD: Final = 8192
 """Rows of parts in one record: about a megabyte, so that consumers work in small bites."""
 
 # --- the converter -----------------------------------------------------------------------
-CARBON_CONFIRM: Final = 5.0
-"""A connection that lives this long after bytes left has delivered them: Graphite has no
-acknowledgement, and a carbon that was killed resets the connection at once."""
-CARBON_WINDOW_BYTES: Final = 8 << 20
-"""Sent bytes kept for sending again; more than the socket buffers between two hosts hold."""
+CARBON_RESEND: Final = 60.0
+"""What left so recently is sent again after a broken connection: Graphite has no acknowledgement,
+and a carbon or relay that is killed loses what lay in its cache or queue."""
+CARBON_WINDOW_BYTES: Final = 64 << 20
+"""Compressed bytes kept for that, some 6 million lines; beyond it the oldest are let go."""
+CARBON_STEADY: Final = 5.0
+"""A connection that lived so long was a good one: the pause before the next is the first one again."""
+CARBON_SLOW: Final = 10.0
+"""A carbon that takes nothing for so long is told of, and of equals another takes over."""
 CARBON_STALL: Final = 300.0
 """A carbon that takes nothing for this long is dropped; a full cache pauses it for minutes."""
+CARBON_PATIENCE: Final = 1.0
+"""One of several equals that takes nothing for so long is passed over until it does."""
+CARBON_AHEAD: Final = 4
+"""Chunks that wait for one of several equals."""
+CARBON_DATAGRAM_BYTES: Final = 1432
+"""Largest UDP datagram of lines: what an Ethernet frame holds, as statsd's manual advises."""
+CARBON_DATAGRAM_PAUSE: Final = 0.01
+"""Seconds between two chunks of them: a receiver's buffer holds some hundred datagrams."""
+CARBON_RESOLVE: Final = 300.0
+"""How long datagrams go to the address that a name had."""
 CARBON_GOODBYE: Final = 2.0
 """At stop, how long carbon has to take what was written; within ``STOP_SECONDS``."""
 CARBON_CHUNK_LINES: Final = 500

@@ -63,7 +63,6 @@ _LINES = values.address("tcp", "tls", "udp", "unix", parameters=PLACE_PARAMETERS
 _STREAMS = values.address("tcp", "tls", "unix", parameters=PLACE_PARAMETERS)
 _CONSOLE = values.address("tcp", "unix", parameters=("stream", "mode"))
 _SERVED = values.address("tcp", "tls", parameters=("cert", "key"))
-_CARBON = values.address("tcp", "pickle")
 
 KEYS: Final[tuple[Key, ...]] = (
     Key("config", "", values.optional_path, "TOML file with settings", "FILE", in_file=False),
@@ -127,10 +126,17 @@ KEYS: Final[tuple[Key, ...]] = (
     Key(
         "graphite-out",
         (),
-        _CARBON,
-        "carbon to send to: tcp://host:2003 (plaintext) or pickle://host:2004; repeatable",
+        values.carbon,
+        "carbon to send to: tcp:// tls:// udp:// unix:// (plaintext), pickle:// pickle+tls://; repeatable",
         "ADDRESS",
         many=True,
+    ),
+    Key(
+        "graphite-resend",
+        60,
+        values.span(0),
+        "what was sent to carbon in the last so many seconds is sent again when a connection breaks",
+        "SECONDS",
     ),
     Key(
         "rules",

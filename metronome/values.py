@@ -8,6 +8,7 @@ would be right.  The caller puts the key and the value in front.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Collection
 from itertools import pairwise
@@ -20,6 +21,11 @@ from metronome.fold.statsd import HistogramRule
 from metronome.store.interface import Rung
 
 Reader = Callable[[object], object]
+
+CARBON_TRANSPORTS: Final = ("tcp", "pickle", "tls", "pickle+tls", "udp", "unix")
+CARBON_PARAMETERS: Final = ("resend", "again", "ca", "cert", "key", "name")
+"""Of an output's address: seconds that what was sent is kept for sending it again, and after which it
+is sent a second time; PEM files of who is trusted and of our own certificate, and the server's name."""
 
 _SIZES: Final = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
 _SIZES_BINARY: Final = {"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 40}
@@ -157,6 +163,29 @@ def address(*transports: str, parameters: Collection[str] = ()) -> Callable[[obj
         return found
 
     return read
+
+
+def carbon(raw: object) -> Address:
+    """Where a carbon listens, and how it is reached."""
+    found = addresses.parse(text(raw), CARBON_TRANSPORTS, CARBON_PARAMETERS)
+    secure = found.transport.endswith("tls")
+    given = dict(found.parameters)
+    if not found.path and not found.port:
+        raise ValueError("the port carbon listens on would be right")
+    for name in ("ca", "cert", "key", "name"):
+        if name in given and not secure:
+            raise ValueError(f"{name}= is for TLS; tls:// or pickle+tls:// would be right")
+        if name in given and name != "name" and not os.access(given[name], os.R_OK):
+            raise ValueError(f"{name}={given[name]} cannot be read; a PEM file would be right")
+    for name in ("resend", "again"):
+        if name in given and found.transport == "udp":
+            raise ValueError(f"{name}= is for connections; what left over UDP is done")
+        if name in given:
+            try:
+                span(0)(given[name])
+            except ValueError as error:
+                raise ValueError(f"{name}={given[name]}: {error}") from None
+    return found
 
 
 def store_url(raw: object) -> str:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from metronome import config, errors, limits
+from metronome import clusters, config, errors, limits
 from metronome.fold import rule_tables
 from metronome.gateway.telemetry import CATALOGUE
 from metronome.options import KEYS, RECEIVER_PARAMETERS
+from metronome.values import CARBON_PARAMETERS
 from metronome.web.router import found
 from tests.doc_tables import DOC, TABLES, renewed
 
@@ -48,8 +49,13 @@ def test_every_table_stands_somewhere() -> None:
         [f"`{name}`" for name in vars(limits) if name.isupper()],
         [f"{parameter}=" for parameter in RECEIVER_PARAMETERS],
         [f"| `{key}` |" for key in rule_tables.KEYS],
+        [f"`{key}`" for key in clusters.KEYS],
+        [f"{parameter}=" for parameter in CARBON_PARAMETERS],
     ],
-    ids=["options", "keys", "reasons", "other reasons", "metrics", "limits", "parameters", "rules"],
+    ids=[
+        *("options", "keys", "reasons", "other reasons", "metrics", "limits", "parameters", "rules"),
+        *("clusters", "carbon's parameters"),
+    ],
 )
 def test_everything_has_its_place(names: list[str]) -> None:
     """Every option, key, reason, self-metric, limit and parameter is named."""
@@ -97,14 +103,15 @@ def test_the_settings_file_has_every_key_with_its_default(tmp_path: Path) -> Non
 
 def test_what_is_imported_is_installed_and_explained() -> None:
     """Third-party modules are the runtime dependencies of setup.py, each with its reason."""
-    packages = {"OpenSSL": "pyOpenSSL", "yaml": "PyYAML", "zope": "twisted"}
+    with_twisted = {"OpenSSL": "pyOpenSSL", "service_identity": "service-identity"}
+    packages = {**with_twisted, "yaml": "PyYAML", "zope": "twisted"}
     imported = set()
     for path in (ROOT / "metronome").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             imported |= {name.partition(".")[0] for name in names}
-    outside = {"twisted", "zope", "numpy", "duckdb", "orjson", "zstandard", "yaml", "OpenSSL", "cramjam"}
+    outside = {"twisted", "zope", "numpy", "duckdb", "orjson", "zstandard", "yaml", "cramjam", *with_twisted}
     known = outside | {"metronome"} | sys.stdlib_module_names
     assert imported - known == set()
     explained = (DOC / "dependencies.md").read_text(encoding="utf-8")
@@ -112,4 +119,4 @@ def test_what_is_imported_is_installed_and_explained() -> None:
     for module in sorted(outside & imported):
         name = packages.get(module, module)
         assert name in explained, name
-        assert name in declared or name == "pyOpenSSL", name
+        assert name in declared or module in with_twisted, name

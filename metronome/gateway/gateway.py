@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -19,6 +20,15 @@ from metronome.gateway.streams import Streams
 from metronome.gateway.telemetry import Telemetry
 from metronome.journal.interface import Journal
 from metronome.store.interface import Store
+
+
+class Destination(Protocol):
+    """What is told of one on ``/ready``."""
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong; empty while all is well."""
+        ...
 
 
 def _as_written(stream: str, time: int) -> int:
@@ -45,5 +55,7 @@ class Gateway:
     replay: Replay
     """Of the dead letters."""
     readiness: Readiness = field(default_factory=Readiness)
+    destinations: Sequence[Destination] = ()
+    """Where the converter sends to."""
     resolution: Callable[[str, int], int] = _as_written
     """For a stream and a time (ms): the step (ms) into which its parts may be merged by now."""

@@ -1,53 +1,74 @@
-"""One Graphite destination: a consumer of the journal, the lines it makes, the connection they go to."""
+"""One Graphite output: a consumer of the journal, the lines it makes, and where they go."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.endpoints import HostnameEndpoint
-from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from metronome.errors import DestinationUnavailable
 from metronome.fold.rules import Book
-from metronome.fold.statsd import Naming
-from metronome.gateway.carbon import Carbon, Chunk
+from metronome.gateway.carbon import Chunk, Destination
 from metronome.gateway.consumer import Consumer
-from metronome.gateway.converter import ENCODINGS, Lines
-from metronome.gateway.rollup_lines import RuleLines
+from metronome.gateway.converter import Lines
 from metronome.gateway.telemetry import Telemetry
 from metronome.journal.interface import Journal
-from metronome.model import Batch
+from metronome.model import Batch, Flushed
+
+Share = Callable[[Iterator[Chunk]], Iterator[Chunk]]
+"""What of the chunks an output is for."""
 
 
 class GraphiteOut:
-    """One destination: its consumer, its connection and what is between them."""
+    """One output: its consumer, its destination and what is between them."""
 
     def __init__(
         self,
+        cursor: str,
         name: str,
-        endpoint: IStreamClientEndpoint,
+        make: Callable[[Callable[[], None]], Destination],
         lines: Lines,
         journal: Journal,
         clock: IReactorTime,
         telemetry: Telemetry,
+        share: Share | None = None,
     ):
-        """``name`` is ``HOST:PORT``."""
-        self.consumer = Consumer(journal, f"graphite:{name}", self._work, clock, telemetry)
-        self._carbon = Carbon(name, endpoint, clock, telemetry, self.consumer.wake)
+        """``cursor`` names its place in the journal, ``name`` is its ``destination`` on ``/metrics``.
+        ``make`` gets what is to be called when the destination is back."""
+        self.consumer = Consumer(journal, f"graphite:{cursor}", self._work, clock, telemetry)
+        self._destination = make(self.consumer.wake)
         self._journal = journal
+        self._clock = clock
         self._lines = lines
+        self._share = share
         self._chunks: Iterator[Chunk] | None = None
         self._batch_end = -1
         self._safe = 0
+        self._had = 0.0
+        # Its place is taken now: those of outputs that are no more are given up before this one starts.
+        journal.cursor(self.consumer.name)
+        telemetry.gauge("metronome_graphite_lag_seconds", lambda: self.lag, destination=name)
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong at present; empty while all is well."""
+        return self._destination.trouble or self.consumer.troubled
+
+    @property
+    def lag(self) -> float:
+        """Seconds since the end of the last period that it has; 0 while it has everything."""
+        if not self.consumer.lag or not self._had:
+            return 0.0
+        return max(0.0, self._clock.seconds() - self._had)
 
     def start(self) -> None:
         """Connect, and go on at the cursor."""
         self._safe = self._journal.cursor(self.consumer.name)
         self._lines.begin(self._safe)
-        self._carbon.start()
+        self._destination.start()
         self.consumer.start()
 
     def use(self, book: Book) -> None:
@@ -56,7 +77,7 @@ class GraphiteOut:
 
     def stop(self) -> Deferred[Any]:
         """Give up the batch in hand and close; fires when the last of it has left."""
-        return gatherResults([self.consumer.stop(), self._carbon.stop()])
+        return gatherResults([self.consumer.stop(), self._destination.stop()])
 
     def repeated(self, stream: str) -> list[tuple[bytes, float]]:
         """As :meth:`Lines.repeated`."""
@@ -69,15 +90,20 @@ class GraphiteOut:
     def _work(self, batch: Batch) -> Deferred[int | None]:
         """Send a batch.  A batch that is tried again goes on where it was."""
         if self._chunks is None or self._batch_end != batch.end:
-            self._chunks = self._lines.chunks(batch)
+            chunks = self._lines.chunks(batch)
+            self._chunks = self._share(chunks) if self._share else chunks
             self._batch_end = batch.end
-        done: Deferred[Any] = self._carbon.send(self._chunks)
-        done.addCallbacks(self._sent, self._failed)
+        ends = _ends(batch)
+        if not self._had and ends:
+            self._had = ends[0]
+        done: Deferred[Any] = self._destination.send(self._chunks)
+        done.addCallbacks(self._sent, self._failed, callbackArgs=(ends,))
         return done
 
-    def _sent(self, _: None) -> int:
+    def _sent(self, _: None, ends: list[float]) -> int:
         self._chunks = None
-        self._safe = max(self._safe, self._carbon.confirmed())
+        self._had = max([self._had, *ends])
+        self._safe = max(self._safe, self._destination.confirmed())
         return self._safe
 
     def _failed(self, failure: Failure) -> Failure:
@@ -86,32 +112,7 @@ class GraphiteOut:
         return failure
 
 
-def graphite_out(
-    transport: str,
-    host: str,
-    port: int,
-    *,
-    stream: str,
-    naming: Naming,
-    repeat_idle: bool,
-    journal: Journal,
-    reactor: IReactorTime,
-    telemetry: Telemetry,
-) -> GraphiteOut:
-    """A destination from its address; ``transport`` is ``tcp`` (plaintext) or ``pickle``."""
-    name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-    def skipped(reason: str) -> None:
-        telemetry.count("metronome_graphite_skipped_total", destination=name, reason=reason)
-
-    lines = Lines(
-        stream,
-        naming,
-        ENCODINGS[transport],
-        RuleLines(f"graphite:{name}", telemetry),
-        repeat_idle=repeat_idle,
-        skipped=skipped,
-        let_go=lambda: journal.size > journal.budget // 2,
-    )
-    endpoint = HostnameEndpoint(reactor, host, port)
-    return GraphiteOut(name, endpoint, lines, journal, reactor, telemetry)
+def _ends(batch: Batch) -> list[float]:
+    """When the periods in a batch ended, epoch seconds."""
+    contents = [record.content for record in batch.records]
+    return [content.time / 1000 + content.period for content in contents if isinstance(content, Flushed)]

@@ -93,9 +93,32 @@ CATALOGUE: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
         "deduplication ids forgotten before their 24 h because there were too many",
     ),
     "metronome_http_requests_total": ("counter", ("endpoint", "status"), "HTTP requests answered"),
-    "metronome_graphite_sent_total": ("counter", ("destination",), "lines sent to carbon"),
+    "metronome_graphite_sent_total": (
+        "counter",
+        ("destination",),
+        "lines sent to carbon, those sent again not counted",
+    ),
+    "metronome_graphite_sent_bytes_total": ("counter", ("destination",), "bytes written to carbon"),
+    "metronome_graphite_resent_total": ("counter", ("destination",), "lines sent to carbon again"),
+    "metronome_graphite_window_bytes": (
+        "gauge",
+        ("destination",),
+        "bytes kept, compressed, to be sent again should the connection break",
+    ),
+    "metronome_graphite_let_go_total": (
+        "counter",
+        ("destination",),
+        "lines not kept as long as they should have been, because there were too many",
+    ),
     "metronome_graphite_connected": ("gauge", ("destination",), "1 while connected to carbon"),
     "metronome_graphite_reconnects_total": ("counter", ("destination",), "connections to carbon made anew"),
+    "metronome_graphite_stalled": ("gauge", ("destination",), "1 while carbon takes nothing"),
+    "metronome_graphite_stalls_total": ("counter", ("destination",), "times that carbon took nothing"),
+    "metronome_graphite_lag_seconds": (
+        "gauge",
+        ("destination",),
+        "since when carbon has not got what there is; 0 while it has all",
+    ),
     "metronome_graphite_skipped_total": (
         "counter",
         ("destination", "reason"),

@@ -3,7 +3,8 @@
 ``/health`` says that the process answers.  ``/ready`` says whether it can do its work, as
 ``{"state", "reasons"}``: ``unready`` with 503 while the journal cannot be written, or while the
 operator has said ``health down`` on the admin console; ``degraded`` with 200 while the store is
-away or a consumer has to wait (input is taken and waits in the journal), else ``ok``.
+away, a consumer has to wait or a Graphite destination takes nothing (input is taken and waits in the
+journal), else ``ok``.
 
 ``health down`` takes a gateway out of a group without ending it, so it shows where those who
 share load look, and not on ``/health``: whoever finds that one failing restarts the process.
@@ -38,6 +39,9 @@ def ready(web: Web, asked: Asked) -> Deferred[Answer]:
     # No token is asked for, so neither hosts nor what went wrong are told: the log has them.
     waiting = sorted({consumer.name.partition(":")[0] for consumer in gateway.consumers if consumer.troubled})
     late = [f"consumer {name} has to wait" for name in waiting]
+    troubled = sum(1 for destination in gateway.destinations if destination.trouble)
+    if troubled:
+        late.append(f"{troubled} of {len(gateway.destinations)} Graphite outputs cannot send all they have")
     return gateway.store.health().addErrback(away).addCallback(_ready, against, late)
 
 

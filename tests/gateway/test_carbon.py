@@ -16,7 +16,14 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from metronome.errors import DestinationUnavailable
 from metronome.gateway.carbon import Carbon, Chunk
 from metronome.gateway.telemetry import Telemetry
-from metronome.limits import CARBON_CONFIRM, CARBON_GOODBYE, CARBON_STALL, CARBON_WINDOW_BYTES, RETRY_MOST
+from metronome.limits import (
+    CARBON_GOODBYE,
+    CARBON_RESEND,
+    CARBON_SLOW,
+    CARBON_STALL,
+    CARBON_STEADY,
+    RETRY_MOST,
+)
 from tests.gateway.carbon_kit import Endpoint, Line
 
 NAME = "tcp://carbon:2003"
@@ -32,6 +39,9 @@ class World:
         self.backs = 0
         self.carbon = Carbon(NAME, self.endpoint, self.clock, self.telemetry, self._back)
         self.carbon.start()
+
+    def value(self, name: str) -> float:
+        return self.telemetry.value(f"metronome_graphite_{name}", destination=NAME)
 
     def _back(self) -> None:
         self.backs += 1
@@ -67,17 +77,8 @@ class SendingTests(SynchronousTestCase):
         world.carbon.send(chunks(b"a", b"b"))
         line.drain()
         self.assertEqual(world.carbon.confirmed(), 0)
-        world.clock.advance(CARBON_CONFIRM)
+        world.clock.advance(CARBON_RESEND)
         self.assertEqual(world.carbon.confirmed(), 2)
-
-    def test_confirmation_by_volume(self) -> None:
-        """What has more bytes behind it than the socket buffers hold is confirmed as well."""
-        world = World()
-        line, _ = world.endpoint.accept()
-        megabyte = bytes(1 << 20)
-        world.carbon.send(chunks(*[megabyte] * 12))
-        line.drain()
-        self.assertEqual(world.carbon.confirmed(), 12 - (CARBON_WINDOW_BYTES >> 20))
 
     def test_nothing_to_say(self) -> None:
         """A chunk without bytes completes its position once all before it is confirmed."""
@@ -92,7 +93,7 @@ class SendingTests(SynchronousTestCase):
         world.clock.advance(0)
         self.successResultOf(second)
         self.assertEqual(world.carbon.confirmed(), 1)
-        world.clock.advance(CARBON_CONFIRM)
+        world.clock.advance(CARBON_RESEND)
         self.assertEqual(world.carbon.confirmed(), 3)
 
     def test_failing_iterator(self) -> None:
@@ -137,7 +138,7 @@ class AwayTests(SynchronousTestCase):
         line, protocol = world.endpoint.accept()
         world.carbon.send(chunks(b"old "))
         line.drain()
-        world.clock.advance(CARBON_CONFIRM)
+        world.clock.advance(CARBON_RESEND)
         feed = chunks(b"a ", b"b ", b"c ", b"d ", first=2)
         done = world.carbon.send(feed)
         line.take()
@@ -151,7 +152,7 @@ class AwayTests(SynchronousTestCase):
         self.successResultOf(done)
         self.assertEqual(line.sent, b"a b c d ")
         self.assertEqual(world.carbon.confirmed(), 1)
-        world.clock.advance(CARBON_CONFIRM)
+        world.clock.advance(CARBON_RESEND)
         self.assertEqual(world.carbon.confirmed(), 5)
 
     def test_resend_without_work(self) -> None:
@@ -176,7 +177,7 @@ class AwayTests(SynchronousTestCase):
         world.carbon.send(chunks(b"a"))
         line.drain()
         protocol.connectionLost(connectionDone)
-        world.clock.advance(CARBON_CONFIRM * 2)
+        world.clock.advance(CARBON_RESEND * 2)
         self.assertEqual(world.carbon.confirmed(), 0)
 
     def test_short_connections_keep_the_pause(self) -> None:
@@ -191,7 +192,7 @@ class AwayTests(SynchronousTestCase):
             world.clock.advance(pauses[-1])
         self.assertEqual(pauses, [0.25, 0.5, 1, 2])
         _, protocol = world.endpoint.accept()
-        world.clock.advance(CARBON_CONFIRM + 1)
+        world.clock.advance(CARBON_STEADY + 1)
         protocol.connectionLost(connectionDone)
         (call,) = world.clock.getDelayedCalls()
         self.assertEqual(call.getTime() - world.clock.seconds(), 0.25)
@@ -201,14 +202,27 @@ class AwayTests(SynchronousTestCase):
         world = World()
         line, protocol = world.endpoint.accept()
         done = world.carbon.send(chunks(b"a", b"b", b"c"))
-        world.clock.advance(CARBON_STALL - 1)
+        world.clock.pump([CARBON_SLOW, CARBON_STALL - CARBON_SLOW - 1])
         line.take()
-        world.clock.advance(CARBON_STALL - 1)
+        world.clock.pump([CARBON_SLOW, CARBON_STALL - CARBON_SLOW - 1])
         self.assertFalse(line.aborted)
         world.clock.advance(1)
         self.assertTrue(line.aborted)
         protocol.connectionLost(connectionDone)
         self.failureResultOf(done, DestinationUnavailable)
+
+    def test_a_stall_is_told_before_that(self) -> None:
+        """A carbon that takes nothing for some seconds shows as trouble, until it takes something."""
+        world = World()
+        line, _ = world.endpoint.accept()
+        world.carbon.send(chunks(b"a", b"b"))
+        self.assertEqual(world.carbon.trouble, "")
+        world.clock.advance(CARBON_SLOW)
+        self.assertIn("taken nothing", world.carbon.trouble)
+        self.assertEqual(world.value("stalled"), 1)
+        line.take()
+        self.assertEqual(world.carbon.trouble, "")
+        self.assertEqual((world.value("stalled"), world.value("stalls_total")), (0, 1))
 
     def test_idle_is_no_stall(self) -> None:
         """A connection with nothing to send is left alone."""

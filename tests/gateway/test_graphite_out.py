@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from twisted.internet.protocol import connectionDone
-from twisted.internet.testing import MemoryReactorClock
 
 from metronome.fold.rules import Book
 from metronome.fold.statsd import Naming
+from metronome.gateway.carbon import Carbon
 from metronome.gateway.converter import ENCODINGS, Lines
-from metronome.gateway.graphite_out import GraphiteOut, graphite_out
+from metronome.gateway.graphite_out import GraphiteOut
 from metronome.gateway.rollup_lines import RuleLines
 from metronome.kernel.interface import Dialect
-from metronome.limits import CARBON_CONFIRM, CURSOR_SECONDS, RETRY_MOST
+from metronome.limits import CARBON_RESEND, CURSOR_SECONDS, RETRY_MOST
 from tests.gateway.carbon_kit import Endpoint, Line
 from tests.gateway.kit import PERIOD, START, START_MS, Kit, counter
 
@@ -37,7 +38,15 @@ class World:
             **options,
         )
         lines.use(book)
-        self.out = GraphiteOut(NAME, self.endpoint, lines, kit.journal, kit.clock, kit.telemetry)
+        self.out = GraphiteOut(
+            NAME,
+            NAME,
+            lambda back: Carbon(NAME, self.endpoint, kit.clock, kit.telemetry, back),
+            lines,
+            kit.journal,
+            kit.clock,
+            kit.telemetry,
+        )
         self.inlet = kit.intake.inlet("statsd", "main", Dialect())
         kit.flusher.start()
         self.out.start()
@@ -236,16 +245,16 @@ def test_killed_before_carbon_has_confirmed() -> None:
 
 
 def test_the_cursor_follows_what_is_confirmed() -> None:
-    """A restart does not send again what carbon has had for a while."""
+    """A restart sends again what carbon has not had for long, and nothing else."""
     world = connected()
-    world.inlet.statsd(b"hits:3|c")
-    world.next_flush()
-    world.kit.clock.advance(CARBON_CONFIRM)
-    second = world.next_flush()
-    assert values(second)["stats.counters.hits.count"] == "0"
+    flushes = 2 + int(CARBON_RESEND / PERIOD)
+    for number in range(1, flushes + 1):
+        world.inlet.statsd(b"hits:%d|c" % number)
+        world.next_flush()
     world.kit.clock.advance(CURSOR_SECONDS)
     world = restarted(world)
-    assert world.received() == [f"stats.statsd.numStats 0 {STAMP + 10}"]
+    again = [line.split()[1] for line in world.received() if ".hits.count " in line]
+    assert again == [str(number) for number in range(3, flushes + 1)]
 
 
 def test_stopping_ends_the_consumer() -> None:
@@ -258,19 +267,24 @@ def test_stopping_ends_the_consumer() -> None:
     assert not world.out.consumer.troubled.startswith("unknown")
 
 
-def test_an_address_becomes_a_destination() -> None:
-    """The cursor is named after the address, IPv6 in brackets."""
-    kit = Kit()
-    for host, name in (("127.0.0.1", "graphite:127.0.0.1:2003"), ("::1", "graphite:[::1]:2003")):
-        out = graphite_out(
-            "tcp",
-            host,
-            2003,
-            stream="main",
-            naming=Naming(),
-            repeat_idle=True,
-            journal=kit.journal,
-            reactor=MemoryReactorClock(),
-            telemetry=kit.telemetry,
-        )
-        assert out.consumer.name == name
+def test_how_far_behind_a_destination_is() -> None:
+    """Seconds since the end of the last period that it has; 0 while it has all there is."""
+    world = connected()
+    world.inlet.statsd(b"hits:1|c")
+    world.next_flush()
+    lag = {"name": "metronome_graphite_lag_seconds", "destination": NAME}
+    assert world.kit.telemetry.value(**lag) == 0
+    assert world.out.trouble == ""
+    world.protocol.connectionLost(connectionDone)
+    for _ in range(3):
+        world.to_instant()
+        if world.endpoint.attempts:
+            world.endpoint.refuse()
+        world.kit.settle()
+    assert world.kit.telemetry.value(**lag) == pytest.approx(30, abs=1)
+    assert "refused" in world.out.trouble
+    world.kit.clock.advance(RETRY_MOST)
+    world.accept()
+    world.received()
+    assert world.kit.telemetry.value(**lag) == 0
+    assert world.out.trouble == ""

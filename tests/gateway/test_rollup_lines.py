@@ -7,11 +7,11 @@ import pytest
 from metronome.fold.cells import Header
 from metronome.fold.rules import Book
 from metronome.gateway.rollup_lines import element, stems_of
-from metronome.limits import CARBON_CONFIRM, CURSOR_SECONDS
+from metronome.limits import CARBON_RESEND, CURSOR_SECONDS
 from metronome.model import Kind
 from tests.gateway.kit import PERIOD, START, START_MS, Kit, counter
 from tests.gateway.rule_kit import book, rules
-from tests.gateway.test_converter import NAME, World, values
+from tests.gateway.test_graphite_out import NAME, World, values
 
 STAMP = int(START + PERIOD)
 WEB = """
@@ -163,7 +163,7 @@ def test_a_killed_gateway_sends_the_whole_period() -> None:
     for number in range(31):
         found.inlet.statsd(b"http.a:%d|c|#status:1" % (number + 1))
         sent += found.next_flush()
-    kit.clock.advance(CARBON_CONFIRM + CURSOR_SECONDS)
+    kit.clock.advance(CARBON_RESEND + CURSOR_SECONDS)
     kit.settle()
     assert 0 < kit.journal.cursor(f"graphite:{NAME}") < kit.journal.synced_end
     second = world(book(WEB + "every = 30\n"), Kit(kit.disk, kit.store, now=kit.clock.seconds()))
