@@ -62,8 +62,8 @@ def make_journal(config: Config, reactor: IReactor) -> FileJournal:
     )
 
 
-def make_store(config: Config, reactor: IReactor) -> Store:
-    """The store that the settings name, not started."""
+def make_store(config: Config, reactor: IReactor, *, read_only: bool = False) -> Store:
+    """The store that the settings name, not started; ``read_only``: it will only be asked."""
     worker = ThreadWorker(reactor, "store")
     return open_store(
         config.store,
@@ -71,6 +71,7 @@ def make_store(config: Config, reactor: IReactor) -> Store:
         worker=worker,
         clock=reactor,
         memory_limit=config.limits.store_memory,
+        read_only=read_only,
     )
 
 

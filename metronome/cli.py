@@ -16,12 +16,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial, reduce
+from pathlib import Path
 from typing import Any, Final
 
-from metronome import __version__, cli_replay, cli_rules, options, store, values
+from metronome import __version__, cli_import, cli_replay, cli_rules, options, store, values
 from metronome.config import Config, describe, load, secret_of
 from metronome.errors import ClientError, ConfigError, StoreUnavailable
 from metronome.fold import mapping
+from metronome.gateway.dead_letters import DeadLetterFile
 from metronome.gateway.replay import Replayed
 from metronome.kernel.interface import Dialect
 from metronome.limits import TALKERS_TOLD
@@ -154,13 +156,18 @@ def _parse(found: argparse.Namespace) -> int:
 
 def _replay(found: argparse.Namespace) -> int:
     config = _config(found)
+    file = Path(found.letters) if found.letters else None
     if found.list:
-        for letter in cli_replay.letters(config.data_dir):
+        kept = cli_replay.letter_file(file) if file else DeadLetterFile(config.data_dir)
+        for letter in cli_replay.letters(kept):
             _print(letter)
         return 0
     pieces: list[Replayed] = []
     try:
-        cli_replay.replay(config, pieces.append)
+        if file:
+            cli_replay.replay_file(config, file, pieces.append)
+        else:
+            cli_replay.replay(config, pieces.append)
     finally:
         # Also of one that was broken off: what it has done is done.
         told = reduce(Replayed.plus, pieces, Replayed())
@@ -170,6 +177,21 @@ def _replay(found: argparse.Namespace) -> int:
     if left:
         print(f"metronome: {left}", file=sys.stderr)
     return 1 if left else 0
+
+
+def _import(found: argparse.Namespace) -> int:
+    meter = cli_import.Meter(sys.stderr, time.monotonic)
+    letters = Path(found.letters)
+    try:
+        told = cli_import.import_store(
+            _config(found), cli_import.Move(found.source, found.target, letters), meter
+        )
+    finally:
+        meter.end()
+    _print(cli_import.shown(told))
+    for sentence in cli_import.trouble(told, letters):
+        print(f"metronome: {sentence}", file=sys.stderr)
+    return 1 if told.refused or told.missing else 0
 
 
 def _test_rules(found: argparse.Namespace) -> int:
@@ -204,6 +226,17 @@ def _parser() -> argparse.ArgumentParser:
     _add_rules(commands)
     again = _with_store(_command(commands, "replay", _replay, "put dead letters into the store again"))
     again.add_argument("--list", action="store_true", help="only print them")
+    again.add_argument("--letters", metavar="FILE", help="those of an import, not the gateway's")
+    text = "move everything of a store into another; what was broken off goes on"
+    moved = _with_place(_command(commands, "import", _import, text))
+    moved.add_argument("--from", dest="source", required=True, metavar="URL", help="a store no gateway uses")
+    moved.add_argument("--to", dest="target", required=True, metavar="URL", help="the store that gets it")
+    moved.add_argument(
+        "--letters",
+        default="import-refused.ndjson",
+        metavar="FILE",
+        help="for what the target refuses (default: %(default)s)",
+    )
     return parser
 
 

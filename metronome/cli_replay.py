@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -29,6 +31,32 @@ _STAY: Final = ("refused", "early", "unread")
 Tell = Callable[[Replayed], None]
 
 
+def letter_file(path: Path) -> DeadLetterFile:
+    """The letters in a file that is no gateway's.  ``ConfigError`` for a name that is none."""
+    if path.suffix != ".ndjson" or not path.parent.is_dir():
+        raise ConfigError(f"letters = '{path}': a file whose name ends in .ndjson would be right")
+    return DeadLetterFile(path.parent, name=path.stem)
+
+
+def replay_file(config: Config, path: Path, tell: Tell) -> None:
+    """Replay the letters in a file that is no gateway's, an import's, into the store of the settings."""
+    letters = letter_file(path)
+    lock = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        offline.run(
+            lambda reactor: offline.with_store(
+                config,
+                reactor,
+                lambda store: _all(Replay(letters, store, "", lambda gateway, stream, position: True), tell),
+            )
+        )
+    except BlockingIOError:
+        raise ConfigError(f"letters = '{path}': another replay of it is under way") from None
+    finally:
+        os.close(lock)
+
+
 def replay(config: Config, tell: Tell) -> None:
     """Replay all letters of a data directory; ``tell`` is told of each piece.
 
@@ -45,15 +73,16 @@ def replay(config: Config, tell: Tell) -> None:
         return
     try:
         offline.run(
-            lambda reactor: offline.with_store(config, reactor, lambda store: _all(store, data_dir, tell))
+            lambda reactor: offline.with_store(
+                config, reactor, lambda store: _all(_replay_of(data_dir, store), tell)
+            )
         )
     finally:
         data_dir.close()
 
 
-def letters(folder: Path) -> Iterator[dict[str, Any]]:
+def letters(kept: DeadLetterFile) -> Iterator[dict[str, Any]]:
     """What is kept, one after another, changing nothing."""
-    kept = DeadLetterFile(folder)
     for path in (kept.replaying, kept.path):
         if path.exists():
             with open(path, "rb") as file:
@@ -67,14 +96,17 @@ def stays(replayed: Replayed) -> str:
     return f"some letters stay: {left}" if left else ""
 
 
-@inlineCallbacks
-def _all(store: Store, data_dir: DataDir, tell: Tell) -> Generator[Deferred[Any], Any, bool]:
-    """Replay everything in a directory that is locked."""
+def _replay_of(data_dir: DataDir, store: Store) -> Replay:
+    """The replay of a directory that is locked."""
     streams = Streams(data_dir.path, time.time, lambda: secrets.token_urlsafe(24))
     streams.load()
     identity = data_dir.path / "journal" / IDENTITY
     journal = identity.read_text(encoding="ascii").strip() if identity.exists() else ""
-    replaying = Replay(DeadLetterFile(data_dir.path), store, journal, streams.owned_in)
+    return Replay(DeadLetterFile(data_dir.path), store, journal, streams.owned_in)
+
+
+@inlineCallbacks
+def _all(replaying: Replay, tell: Tell) -> Generator[Deferred[Any], Any, bool]:
     told = Replayed(more=True)
     while told.more:
         told = yield replaying.step()

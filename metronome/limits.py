@@ -306,6 +306,12 @@ STORE_PATIENCE: Final = 15
 MERGE_ROWS: Final = 300_000
 """Rows of parts that one step of the down-sampling ladder merges: about a second's work."""
 
+IMPORT_PATIENCE: Final = 300
+"""How long an import waits for a store that is away before it says so and ends."""
+VERIFY_DAYS: Final = 31
+"""Days whose counts an import asks its target for at once."""
+VERIFY_SECONDS: Final = 30
+"""How long an import waits for what it wrote to be seen: clusters show it when they refresh."""
 EXPORT_ROWS: Final = 20_000
 """Rows that a store hands out at once when all of it is moved elsewhere: some megabytes."""
 

@@ -43,10 +43,10 @@ def run(work: Callable[[IReactor], Deferred[Result]]) -> Result:
 
 @inlineCallbacks
 def with_store(
-    config: Config, reactor: IReactor, work: Callable[[Store], Deferred[Result]]
+    config: Config, reactor: IReactor, work: Callable[[Store], Deferred[Result]], *, read_only: bool = False
 ) -> Generator[Deferred[Any], Any, Result]:
     """Do something with the store that the settings name, started before and stopped afterwards."""
-    store = make_store(config, reactor)
+    store = make_store(config, reactor, read_only=read_only)
     try:
         yield store.start()
         result: Result = yield work(store)

@@ -25,9 +25,7 @@ from metronome.limits import DEAD_LETTER_BYTES, DEAD_LETTER_REASON
 from metronome.model import Record
 from metronome.wire import records
 
-FILE: Final = "dead-letters.ndjson"
-REPLAYING: Final = "dead-letters.replaying.ndjson"
-"""What a replay has in hand; see ``gateway/replay.py``."""
+NAME: Final = "dead-letters"
 
 
 class Kept(NamedTuple):
@@ -74,12 +72,16 @@ def read_letter(line: bytes) -> Letter:
 class DeadLetterFile:
     """Appends refused records to ``dead-letters.ndjson`` and syncs each."""
 
-    def __init__(self, folder: Path, most: int = DEAD_LETTER_BYTES):
-        """``most``: bytes that the file, and what a replay has in hand, may have together."""
+    def __init__(self, folder: Path, most: int = DEAD_LETTER_BYTES, name: str = NAME):
+        """``most``: bytes that the file, and what a replay has in hand, may have together.  A gateway's
+        file has the usual name."""
         self._most = most
         self._known: dict[tuple[str, int], str] | None = None
-        self.path = folder / FILE
-        self.replaying = folder / REPLAYING
+        self.path = folder / f"{name}.ndjson"
+        self.replaying = folder / f"{name}.replaying.ndjson"
+        """What a replay has in hand; see ``gateway/replay.py``."""
+        self.note = folder / f"{name}.replay.json"
+        """How far that is."""
 
     @property
     def size(self) -> int:

@@ -34,7 +34,6 @@ from metronome.model import Batch, Events, Parts, Record
 from metronome.store.interface import Store
 from metronome.wire import records
 
-NOTE: Final = "dead-letters.replay.json"
 SUFFIX: Final = ".letters"
 
 
@@ -110,7 +109,7 @@ class Replay:
         self._identity = identity
         self._owns = owns
         self._stored = stored
-        self._file = letters.path.parent / NOTE
+        self._file = letters.note
         self._busy = False
 
     @property
@@ -216,7 +215,7 @@ class Replay:
 
     def _write_note(self, note: _Note) -> None:
         """Replace the note, synced."""
-        beside = self._file.with_name(f"{NOTE}.new")
+        beside = self._file.with_name(f"{self._file.name}.new")
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(orjson.dumps(note._asdict()))

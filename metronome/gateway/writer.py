@@ -7,7 +7,7 @@ in the store if and only if the batch is, whatever crashes in between.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, inlineCallbacks
@@ -48,6 +48,24 @@ def diverted_line(record: Record, kept: Kept, sign: int = 1) -> list[Tally]:
     return [Tally(content.stream, kept.day, "", "diverted", kept.reason, sign * number)]
 
 
+def without(
+    batch: Batch, refusal: StoreRejected, put: Callable[[str, Record, str], Kept]
+) -> tuple[Batch, dict[int, str]]:
+    """Put aside what the store refuses.  The batch with lines of the books in its place, and by
+    position the reason that it is counted with; ``put`` may raise OSError."""
+    instead: dict[int, list[Record]] = {}
+    reasons: dict[int, str] = {}
+    for record, text in refusal.items:
+        assert isinstance(record, Record)
+        kept = put(batch.gateway, record, text)
+        line = diverted_line(record, kept)
+        instead[record.position] = [Record(record.position, line)] if line else []
+        reasons[record.position] = kept.reason
+    assert instead, "a store that refuses says what"
+    records = [one for record in batch.records for one in instead.get(record.position, [record])]
+    return batch._replace(records=records), reasons
+
+
 class Writer:
     """The work of the store's consumer."""
 
@@ -81,27 +99,14 @@ class Writer:
                 yield self._store.write(left)
                 break
             except StoreRejected as refusal:
-                left = self._without(left, refusal.items, diverted)
+                self.log.warn("the store will never take some records: {refusal}", refusal=refusal)
+                left, kept = without(left, refusal, self._put_aside)
+                diverted |= kept
         self._settle(batch, {record.position for record in mine}, diverted)
         return None
 
-    def _without(self, batch: Batch, items: list[tuple[object, str]], diverted: dict[int, str]) -> Batch:
-        """Put aside what the store refuses; the batch with lines of the books in its place."""
-        instead: dict[int, list[Record]] = {}
-        for record, text in items:
-            assert isinstance(record, Record)
-            kept = self._dead_letters.put(batch.gateway, record, text, self._ledger.today())
-            diverted[record.position] = kept.reason
-            line = diverted_line(record, kept)
-            instead[record.position] = [Record(record.position, line)] if line else []
-        assert instead, "a store that refuses says what"
-        self.log.warn(
-            "the store will never take {number} records, the first: {text}",
-            number=len(items),
-            text=items[0][1],
-        )
-        records = [one for record in batch.records for one in instead.get(record.position, [record])]
-        return batch._replace(records=records)
+    def _put_aside(self, gateway: str, record: Record, text: str) -> Kept:
+        return self._dead_letters.put(gateway, record, text, self._ledger.today())
 
     def _settle(self, batch: Batch, mine: set[int], diverted: dict[int, str]) -> None:
         for record in batch.records:

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, fail
 
 from metronome.errors import ClientError, StoreRejected, StoreUnavailable
 from metronome.gateway.dead_letters import DeadLetterFile, read_letter
-from metronome.gateway.replay import NOTE, Replay, Replayed
+from metronome.gateway.replay import Replay, Replayed
 from metronome.gateway.writer import diverted_line
 from metronome.limits import REPLAY_LETTERS
 from metronome.model import Batch, Events, EventSelection, Parts, Record
@@ -295,7 +295,7 @@ def test_points_in_a_real_store(tmp_path: Path) -> None:
     rows = [counter(f"c{number}", 1, time=START_MS).row for number in range(50)]
     for position in (100, 200):
         letters.put(GATEWAY, Record(position, Parts("main", columns_of(rows))), "no", DAY)
-    note = (tmp_path / NOTE).exists
+    note = letters.note.exists
     assert not note()
     assert finish(world.replay().step()) == Replayed(stored=2, inputs=100, more=True)
     assert note()
