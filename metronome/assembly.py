@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from metronome import __version__
 from metronome.addresses import Address
@@ -43,6 +46,9 @@ from metronome.store import open_store
 from metronome.store.interface import Retention, Rung, Store
 from metronome.store.ladder import resolution
 from metronome.threads.thread import ThreadWorker
+
+if TYPE_CHECKING:
+    from metronome.gateway.remote_write import RemoteWrite
 
 STORE_CONSUMER = "store"
 DAY = 86_400
@@ -91,6 +97,7 @@ class Parts:
     store_consumer: Consumer
     duplicates: Duplicates
     outputs: tuple[GraphiteOut, ...]
+    writes: tuple[RemoteWrite, ...]
     crew: Crew
 
 
@@ -116,6 +123,7 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
     rosters = Rosters()
     exposition = Exposition(journal, reactor, telemetry, config.prometheus.ttl, rosters)
     exposition.use(config.book)
+    writes = _writes(config, journal, reactor, telemetry)
     graphite = _outputs(config, journal, reactor, telemetry)
     crew = Crew(reactor, telemetry, config.workers, config.limits.series, config.flush_interval)
     gateway = Gateway(
@@ -128,16 +136,12 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
         journal=journal,
         store=store,
         exposition=exposition,
-        consumers=(store_consumer, *(output.consumer for output in graphite)),
+        consumers=(store_consumer, *(w.consumer for w in writes), *(output.consumer for output in graphite)),
         destinations=graphite,
         clock=reactor,
         period=config.flush_interval,
         replay=Replay(letters, store, journal.identity, streams.owned_in, ledger.replayed),
-        resolution=lambda stream, time: resolution(
-            int(reactor.seconds() * 1000),
-            retention_of(config, streams).get(stream, config.retention),
-            time,
-        ),
+        resolution=_resolution(config, streams, reactor),
     )
     flusher = Flusher(
         intake,
@@ -159,8 +163,17 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
         store_consumer=store_consumer,
         duplicates=duplicates,
         outputs=graphite,
+        writes=writes,
         crew=crew,
     )
+
+
+def _resolution(config: Config, streams: Streams, clock: IReactor) -> Callable[[str, int], int]:
+    def found(stream: str, time: int) -> int:
+        retention = retention_of(config, streams).get(stream, config.retention)
+        return resolution(int(clock.seconds() * 1000), retention, time)
+
+    return found
 
 
 def _table(config: Config) -> Table:
@@ -215,6 +228,17 @@ def _outputs(
     for output in made:
         output.use(config.book)
     return made
+
+
+def _writes(
+    config: Config, journal: Journal, reactor: IReactor, telemetry: Telemetry
+) -> tuple[RemoteWrite, ...]:
+    if not config.remote_write:
+        return ()
+    # An HTTP client with TLS costs memory and time; whoever has no receiver does without.
+    from metronome.write_agent import remote_writes
+
+    return remote_writes(config, journal, reactor, telemetry, os.environ)
 
 
 def expose(gateway: Gateway, began: float) -> None:

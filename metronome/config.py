@@ -29,6 +29,7 @@ from metronome.kernel.interface import Dialect
 from metronome.options import KEYS, Key
 from metronome.store.interface import Retention
 from metronome.wire.signed import Secret
+from metronome.write_targets import WriteTarget, check_targets
 
 OTHER_VARIABLES: Final = ("METRONOME_PURE", "METRONOME_REQUIRE_LIVE", "METRONOME_REQUIRE_NATIVE")
 """Variables that are no settings: the pure kernel; live tests and the native kernel's tests that
@@ -90,6 +91,7 @@ class Config:
     workers: int
     flush_interval: float
     graphite_out: tuple[Address, ...]
+    remote_write: tuple[WriteTarget, ...]
     graphite_resend: float
     rules: tuple[str, ...]
     """The default sets behind the rules of the file."""
@@ -134,6 +136,7 @@ def load(given: Mapping[str, object], environment: Mapping[str, str]) -> Config:
     read = {setting.key.name: _value(setting) for setting in settings}
     config = _config(read, settings, tuple(_unknown_variables(environment)), _tables(document))
     clusters.check(config.clusters)
+    check_targets(config.remote_write)
     return config
 
 

@@ -169,6 +169,25 @@ CARBON_GOODBYE: Final = 2.0
 """At stop, how long carbon has to take what was written; within ``STOP_SECONDS``."""
 CARBON_CHUNK_LINES: Final = 500
 """Lines written at once: a millisecond of the reactor (four for timers) and 30 kB."""
+WRITE_SAMPLES: Final = 2000
+"""Samples of one request of remote write, as Prometheus itself sends them: a millisecond of the reactor."""
+WRITE_BYTES: Final = 1 << 20
+"""And about how many bytes before they are compressed; receivers take some MB."""
+WRITE_METADATA: Final = 600
+"""Seconds after which a receiver of 1.0 is told the types of families again."""
+WRITE_PATIENCE: Final = 30.0
+"""Seconds that a receiver has for an answer; Prometheus gives it as long."""
+WRITE_RETRY_AFTER: Final = 300.0
+"""Longest that its ``Retry-After`` is heeded."""
+WRITE_IN_FLIGHT: Final = 4
+"""Requests of one flush that are under way at once."""
+WRITE_IN_FLIGHT_MOST: Final = 64
+"""What ``in-flight`` may ask for: each is a connection and a request in memory."""
+WRITE_GOODBYE: Final = 1.5
+"""At stop, how long a receiver has to be told that all series end; within a step of ``STOP_SECONDS``."""
+TOTALS_INTERVAL: Final = 30.0
+"""Seconds between images of remote write's totals: what stands behind them is folded once more
+after a restart, and held in the journal."""
 METRICS_STEP_ROWS: Final = 2048
 """Series brought up to date for ``/metrics`` in one turn of the reactor: some milliseconds."""
 METRICS_CHUNK_LINES: Final = 1000

@@ -14,7 +14,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Final, NamedTuple
 
-from metronome import limits, values
+from metronome import limits, values, write_targets
 from metronome.fold.rules import SETS
 from metronome.values import Reader
 
@@ -137,6 +137,14 @@ KEYS: Final[tuple[Key, ...]] = (
         values.span(0),
         "what was sent to carbon in the last so many seconds is sent again when a connection breaks",
         "SECONDS",
+    ),
+    Key(
+        "remote-write",
+        (),
+        write_targets.parse,
+        "Prometheus receiver to send to: http:// or https://, behind # how; repeatable",
+        "URL",
+        many=True,
     ),
     Key(
         "rules",

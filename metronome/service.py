@@ -140,7 +140,7 @@ class GatewayService(Service):
         self._use_mapping(parts)
         gateway.intake.table(MAIN)  # flushed from the start: a flush's mark is what outputs go by
         self._forget_former(parts)
-        consumers: list[_Consumer] = [parts.store_consumer, gateway.exposition, *parts.outputs]
+        consumers: list[_Consumer] = [parts.store_consumer, gateway.exposition, *parts.outputs, *parts.writes]
         for consumer in consumers:
             consumer.start()
             self._on_stop(consumer.stop)
@@ -228,6 +228,8 @@ class GatewayService(Service):
         book = read_book(self._config)
         if self._parts is not None:
             self._parts.gateway.exposition.use(book)
+            for write in self._parts.writes:
+                write.use(book)
             for output in self._parts.outputs:
                 output.use(book)
 

@@ -1,12 +1,23 @@
-"""Remote write's requests, read by the library of protocol buffers with Prometheus' schema."""
+"""Remote write's requests, read by the library of protocol buffers with Prometheus' schema, and a
+receiver that takes them."""
 
 from __future__ import annotations
 
+import struct
 from functools import cache
 from typing import Any
 
 import cramjam
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectError
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent
+from zope.interface import implementer
 
 from metronome.model import Labels
 
@@ -86,3 +97,120 @@ def read_2(body: bytes) -> tuple[Samples, dict[Labels, tuple[int, str, str, int]
             series.samples[0].start,
         )
     return found, told
+
+
+class FakeResponse:
+    """An answer of a receiver."""
+
+    def __init__(self, code: int, headers: dict[str, str], body: bytes):
+        self.code = code
+        self.headers = Headers({name: [value] for name, value in headers.items()})
+        self._body = body
+
+    def deliverBody(self, protocol: Any) -> None:
+        """Hand over the body at once."""
+        protocol.makeConnection(StringTransport())
+        protocol.dataReceived(self._body)
+        protocol.connectionLost(Failure(ResponseDone()))
+
+
+@implementer(IAgent)
+class Receiver:
+    """An agent behind which there is a receiver: as strict as a Prometheus, and as forgiving.
+
+    A sample that is before the last of its series is refused, and with it the whole request (1.0)
+    or it alone (2.0); one that is the same as the last is taken; one at the same time with
+    another value is refused.
+    """
+
+    def __init__(self, clock: IReactorTime, versions: tuple[int, ...] = (1, 2)):
+        self.versions = versions
+        self.samples: dict[Labels, list[tuple[int, float]]] = {}
+        self.told: dict[Labels, tuple[int, str, str, int]] = {}
+        self.metadata: list[tuple[int, str, str]] = []
+        self.requests: list[dict[str, str]] = []
+        self.at: list[float] = []
+        self.refused = 0
+        self.plan: list[Any] = []
+        """What the next requests meet before anything else: a status (with headers), an exception,
+        or None for an answer that never comes."""
+        self.away = False
+        self.most = 0
+        self._clock = clock
+        self._open = 0
+
+    def request(self, method: bytes, uri: bytes, headers: Any = None, bodyProducer: Any = None) -> Any:
+        """A request; the answer comes in a later turn."""
+        written = StringTransport()
+        bodyProducer.startProducing(written)
+        assert len(written.value()) == bodyProducer.length
+        plain = {name.decode(): values[0].decode() for name, values in headers.getAllRawHeaders()}
+        self.requests.append({"method": method.decode(), "uri": uri.decode(), **plain})
+        self.at.append(self._clock.seconds())
+        answer: Deferred[Any] = Deferred()
+        plan = self.plan.pop(0) if self.plan else 200
+        if plan is None:
+            return answer
+        self._open += 1
+        self.most = max(self.most, self._open)
+        self._clock.callLater(0.001, self._answer, answer, plan, plain["Content-Type"], written.value())
+        return answer
+
+    def values(self, name: str, **labels: str) -> list[tuple[int, float]]:
+        """The samples of one series; none if there is none."""
+        return self.samples.get(tuple(sorted({"__name__": name, **labels}.items())), [])
+
+    def _answer(self, answer: Deferred[Any], plan: Any, kind: str, body: bytes) -> None:
+        self._open -= 1
+        if answer.called:
+            return
+        if self.away or isinstance(plan, Exception):
+            answer.errback(plan if isinstance(plan, Exception) else ConnectError())
+            return
+        status, headers = plan if isinstance(plan, tuple) else (plan, {})
+        version = 2 if "v2" in kind else 1
+        if status == 200 and version not in self.versions:
+            status = 415
+        if status == 200 and version == 1:
+            status = self._take_1(body)
+        elif status == 200:
+            status, written = self._take_2(body)
+            headers = {"X-Prometheus-Remote-Write-Samples-Written": str(written), **headers}
+        answer.callback(FakeResponse(status, headers, b"because" if status >= 300 else b""))
+
+    def _take_1(self, body: bytes) -> int:
+        samples = read_1(body)
+        self.metadata += read_1(body, metadata=True)
+        if not all(self._fits(labels, one) for labels, all_of in samples.items() for one in all_of):
+            self.refused += sum(map(len, samples.values()))
+            return 400
+        for labels, all_of in samples.items():
+            self._keep(labels, all_of)
+        return 204
+
+    def _take_2(self, body: bytes) -> tuple[int, int]:
+        samples, told = read_2(body)
+        self.told.update(told)
+        fit = {
+            labels: [one for one in all_of if self._fits(labels, one)] for labels, all_of in samples.items()
+        }
+        for labels, all_of in fit.items():
+            self._keep(labels, all_of)
+        written = sum(map(len, fit.values()))
+        refused = sum(map(len, samples.values())) - written
+        self.refused += refused
+        return (400 if refused else 204), written
+
+    def _fits(self, labels: Labels, sample: tuple[int, float]) -> bool:
+        last = self.samples.get(labels, [(-1, 0.0)])[-1]
+        same = struct.pack("<d", last[1]) == struct.pack("<d", sample[1])
+        return sample[0] > last[0] or (sample[0] == last[0] and same)
+
+    def _keep(self, labels: Labels, samples: list[tuple[int, float]]) -> None:
+        kept = self.samples.setdefault(labels, [])
+        kept += [sample for sample in samples if not kept or sample[0] > kept[-1][0]]
+
+
+def stale(value: float) -> bool:
+    """Whether a value is the marker of a series that ends."""
+    return struct.pack("<d", value) == (0x7FF0000000000002).to_bytes(8, "little")

@@ -124,6 +124,39 @@ CATALOGUE: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
         ("destination", "reason"),
         "values that cannot be sent to carbon",
     ),
+    "metronome_remote_write_sent_total": (
+        "counter",
+        ("destination",),
+        "samples that a receiver of remote write has taken",
+    ),
+    "metronome_remote_write_rejected_total": (
+        "counter",
+        ("destination", "status"),
+        "samples that it has refused for good, by the status of its answer",
+    ),
+    "metronome_remote_write_unwritten_total": (
+        "counter",
+        ("destination",),
+        "samples of requests that it took and, as it says, has not written",
+    ),
+    "metronome_remote_write_requests_total": (
+        "counter",
+        ("destination", "status"),
+        "requests by the status of the answer; `none` where there was no answer",
+    ),
+    "metronome_remote_write_retries_total": ("counter", ("destination",), "requests that are sent again"),
+    "metronome_remote_write_left_out_total": (
+        "counter",
+        ("destination", "reason"),
+        "not sent: series with a clash of names, negative counts of counters",
+    ),
+    "metronome_remote_write_series": ("gauge", ("destination",), "series that are sent"),
+    "metronome_remote_write_lag_seconds": (
+        "gauge",
+        ("destination",),
+        "how long ago the last flush ended that the receiver has",
+    ),
+    "metronome_remote_write_version": ("gauge", ("destination",), "protocol that is spoken: 1 or 2"),
     "metronome_rollup_groups": ("gauge", ("output",), "groups that the rollup rules of an output keep"),
     "metronome_rollup_left_out_total": (
         "counter",

@@ -1,0 +1,200 @@
+"""Adds what the flushes of one stream bring to its running totals.
+
+Series as they are, and groups of rules.  A series' key, or a group, is asked once what Prometheus
+is to get of it; from then on a flush is arithmetic on arrays.  What a counter of a flush takes
+away is left out and counted: to Prometheus a counter that goes down has begun anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from metronome.fold.columns import keys_of, take
+from metronome.fold.index import Index, grown
+from metronome.fold.ranks import quantiles_of
+from metronome.fold.rules import Book
+from metronome.fold.sketch import quantiles as sketch_quantiles
+from metronome.gateway.exposed import of_group, of_series
+from metronome.gateway.shelf import Ended, Group
+from metronome.gateway.shown import QUANTILES
+from metronome.gateway.totals import Totals
+from metronome.limits import ROLLUP_SERIES
+from metronome.model import F64, I64, Columns, Kind, parse_key
+
+_NOWHERE: Final = -1
+"""Instead of a place: another has it."""
+_DROPPED: Final = -2
+"""No rule wants it."""
+
+Count = Callable[[str, float], None]
+"""Told of ``clash`` and ``negative``, and how many."""
+
+
+class Adding:
+    """What brings the totals of one stream up to date."""
+
+    def __init__(self, stream: str, totals: Totals, ttl: float, count: Count):
+        """``ttl`` seconds is how long a series stays that is not heard of."""
+        self.totals = totals
+        self._stream = stream
+        self._ttl = round(ttl * 1000)
+        self._count = count
+        self._book = Book()
+        self._index = Index()
+        self._places: I64 = np.empty(0, np.int64)
+        """By the number that the index gives a series."""
+        self._numbers: dict[int, int] = {}
+        """The reverse, of those that have a place."""
+        self._single: set[int] = set()
+        """Places of series as they are, also of such as have not been heard of since the rules changed."""
+        self._groups: dict[object, int] = {}
+        self._group_at: dict[int, object] = {}
+        self._refused: dict[object, int] = {}
+        """Groups that have no place, and how often names had become free when they asked."""
+        self._asked = 0
+
+    def use(self, book: Book) -> None:
+        """Ask these rules from now on.  Where they want no series as they are, those leave."""
+        self._book = book
+        if not book.shows_every_series:
+            for place in list(self._single):
+                self.leave(place)
+        self._forget()
+
+    def series(self, columns: Columns, now: int, period: int) -> None:
+        """Rows of a flush that ends now (ms), each series once."""
+        if len(self._index) > ROLLUP_SERIES:
+            self._forget()
+        places = self._find(columns, now, now - period + 1)
+        rows = np.flatnonzero(places >= 0)
+        columns, places = take(columns, rows), places[rows]
+        totals = self.totals
+        totals.seen[places] = now
+        first, n = totals.first[places], columns.n
+        counters, timers = columns.kinds == Kind.COUNTER, columns.kinds == Kind.TIMER
+        self._add(first[counters], n[counters])
+        others = ~(counters | timers)
+        totals.values[first[others]] = n[others]
+        rows = np.flatnonzero(timers)
+        if len(rows):
+            first, size = first[rows], len(QUANTILES)
+            columns = take(columns, rows)
+            totals.values[first[:, None] + np.arange(size)] = quantiles_of(columns, QUANTILES)
+            totals.values[first + size] += columns.n
+            totals.values[first + size + 1] += columns.d
+
+    def groups(self, ended: Ended, now: int, period: int) -> None:
+        """What a rule gives out at the end of a flush."""
+        places = np.array([self._place_of(ended, group, now, now - period + 1) for group in ended.groups])
+        rows = np.flatnonzero(places >= 0)
+        places, totals, folded = places[rows], self.totals, ended.values.folded
+        totals.seen[places] = now
+        first, n = totals.first[places], folded.n[rows]
+        if folded.kind is Kind.COUNTER:
+            self._add(first, n)
+        elif folded.kind is not Kind.TIMER:
+            totals.values[first] = ended.values.over[rows] if folded.kind is Kind.GAUGE else n
+        elif ended.slot.buckets:
+            for row, cell in zip(rows.tolist(), first.tolist(), strict=True):
+                self._fill(ended, row, cell)
+        else:
+            size = int(totals.widths[places[0]]) - 2 if len(places) else 0
+            wanted = totals.series(int(places[0])).points if len(places) else ()
+            for offset, one in enumerate(wanted):
+                found = sketch_quantiles(folded.sketches, one, folded.low, folded.high)
+                totals.values[first + offset] = found[rows]
+            totals.values[first + size] += n
+            totals.values[first + size + 1] += folded.d[rows]
+
+    def gone(self, group: Group) -> None:
+        """A group of a rule is there no longer."""
+        self._refused.pop(group.out, None)
+        place = self._groups.get(group.out)
+        if place is not None:
+            self.leave(place)
+
+    def leave(self, place: int) -> None:
+        """A series ends."""
+        self._single.discard(place)
+        number = self._numbers.pop(place, None)
+        if number is not None:
+            self._index.remove(np.array([number]))
+        if place in self._group_at:
+            del self._groups[self._group_at.pop(place)]
+        self.totals.leave(place)
+
+    # --- places --------------------------------------------------------------------------
+
+    def _find(self, columns: Columns, now: int, born: int) -> I64:
+        numbers, fresh = self._index.numbers(columns.ids)
+        if self._index.room > len(self._places):
+            self._places = grown(self._places, self._index.room)
+        self._places[numbers[fresh]] = _NOWHERE
+        missing = fresh
+        if self.totals.names.freed != self._asked:
+            missing = np.flatnonzero(self._places[numbers] == _NOWHERE)
+        self._asked = self.totals.names.freed
+        fresh_rows = set(fresh.tolist())
+        for row, key in zip(missing.tolist(), keys_of(columns, missing), strict=True):
+            place, number = self._learn(key, now, born), int(numbers[row])
+            self._places[number] = place
+            if place >= 0:
+                self._numbers[place] = number
+                self._single.add(place)
+            elif place == _NOWHERE and row in fresh_rows:
+                self._count("clash", 1)
+        places: I64 = self._places[numbers]
+        return places
+
+    def _learn(self, key: bytes, now: int, born: int) -> int:
+        series = parse_key(key)
+        if not self._book.taking(series, self._stream)[1]:
+            return _DROPPED
+        exposed, meaning = of_series(series, self._stream)
+        return self.totals.join(exposed, meaning, now, born, self._ttl)
+
+    def _place_of(self, ended: Ended, group: Group, now: int, born: int) -> int:
+        place = self._groups.get(group.out)
+        if place is not None:
+            return place
+        freed = self.totals.names.freed
+        if self._refused.get(group.out) == freed:
+            return _NOWHERE
+        exposed, meaning = of_group(ended.slot, group.header, self._stream)
+        place = self.totals.join(exposed, meaning, now, born, self._ttl + ended.slot.every)
+        if place >= 0:
+            self._refused.pop(group.out, None)
+            self._groups[group.out] = place
+            self._group_at[place] = group.out
+            self._single.discard(place)
+            return place
+        if group.out not in self._refused:
+            self._count("clash", 1)
+        self._refused[group.out] = freed
+        return _NOWHERE
+
+    def _forget(self) -> None:
+        """Ask again for every series as it is; those that are there go on."""
+        self.totals.disown(list(self._numbers))
+        self._index, self._places = Index(), np.empty(0, np.int64)
+        self._numbers = {}
+
+    # --- cells ---------------------------------------------------------------------------
+
+    def _add(self, first: I64, n: F64) -> None:
+        up = n >= 0
+        self.totals.values[first[up]] += n[up]
+        if not up.all():
+            self._count("negative", len(n) - int(up.sum()))
+
+    def _fill(self, ended: Ended, row: int, cell: int) -> None:
+        """Add to the buckets of a histogram, each of which counts what is at or below its limit."""
+        values, limits = self.totals.values, len(ended.slot.buckets)
+        bins, counts = ended.values.folded.sketches[row]
+        added = np.bincount(bins, weights=counts, minlength=limits + 1)
+        values[cell : cell + limits + 1] += np.cumsum(added)
+        values[cell + limits + 1] += ended.values.folded.n[row]
+
