@@ -44,9 +44,7 @@ def endpoint_of(reactor: IReactorTime, address: Address) -> IStreamClientEndpoin
         return endpoint
     ca, cert = address.parameter("ca"), address.parameter("cert")
     try:
-        client = tls_client(
-            address.parameter("name", address.host), ca, cert, address.parameter("key", cert)
-        )
+        client = tls_client(address.parameter("name", address.host), ca, cert, address.parameter("key", cert))
     except ValueError as error:
         raise ConfigError(f"graphite-out = {address}: its PEM files cannot be used: {error}") from None
     secure: IStreamClientEndpoint = wrapClientTLS(client, endpoint)
