@@ -39,7 +39,7 @@ from metronome.journal.disk import FolderDisk
 from metronome.journal.interface import Journal
 from metronome.journal.journal import FileJournal
 from metronome.kernel import TWIN, Table
-from metronome.limits import STORE_LINGER
+from metronome.limits import STORE_LINGER, STORE_READ_BYTES
 from metronome.receivers.crew import Crew
 from metronome.receivers.interface import IReactor
 from metronome.store import open_store
@@ -118,13 +118,15 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
     )
     letters = DeadLetterFile(config.data_dir)
     writer = Writer(store, ledger, letters, journal.synced_end, streams.owns)
-    store_consumer = Consumer(journal, STORE_CONSUMER, writer.work, reactor, telemetry, STORE_LINGER)
+    store_consumer = Consumer(
+        journal, STORE_CONSUMER, writer.work, reactor, telemetry, STORE_LINGER, STORE_READ_BYTES
+    )
     reader = Reader(store, journal, lambda: store_consumer.position, streams.owns)
     rosters = Rosters()
     exposition = Exposition(journal, reactor, telemetry, config.prometheus.ttl, rosters)
     exposition.use(config.book)
     writes = _writes(config, journal, reactor, telemetry)
-    graphite = _outputs(config, journal, reactor, telemetry)
+    graphite = _outputs(config, journal, reactor, telemetry, rosters)
     crew = Crew(reactor, telemetry, config.workers, config.limits.series, config.flush_interval)
     gateway = Gateway(
         intake=intake,
@@ -221,9 +223,10 @@ def _retention(default: Retention, own: dict[str, int]) -> Retention:
 
 
 def _outputs(
-    config: Config, journal: Journal, reactor: IReactor, telemetry: Telemetry
+    config: Config, journal: Journal, reactor: IReactor, telemetry: Telemetry, rosters: Rosters
 ) -> tuple[GraphiteOut, ...]:
-    context = Context(MAIN, config.naming, not config.delete_idle, journal, reactor, telemetry)
+    roster = rosters.of(MAIN)
+    context = Context(MAIN, config.naming, not config.delete_idle, journal, reactor, telemetry, roster)
     made = tuple(output for one in config.clusters for output in outputs(one, context))
     for output in made:
         output.use(config.book)

@@ -83,8 +83,6 @@ SAMPLE_FUTURE: Final = 300
 """And how far ahead: clocks differ."""
 LATE_PARTS: Final = 1 << 18
 """Series and past periods with such samples at once: 30 MB, written each second."""
-PATHS_KEPT: Final = 100_000
-"""Graphite paths remembered so that they are not written anew at every flush: about 40 MB."""
 POINTS_KEPT: Final = 1 << 20
 """Points with a time of their own that a table holds at most, should nobody take them out: 32 MB."""
 FRAMES_KEPT: Final = 200_000
@@ -318,6 +316,12 @@ STEPS_SHOWN: Final = 300
 """Steps of an answer whose step is not asked for: what a chart can show."""
 
 # --- stores ------------------------------------------------------------------------------
+STORE_READ_BYTES: Final = 16 << 20
+"""What the store is given at once: a flush of 100,000 series.  In four batches it would take twice the
+CPU time, for each has its transaction."""
+STORE_LOG_BYTES: Final = 4 << 20
+"""DuckDB's write-ahead log goes into the file beyond this; rows stay in memory until then.  A batch
+that would be beyond it by itself goes into the file at once."""
 STORE_MEMORY: Final = 512_000_000
 """What DuckDB may use for its blocks and its questions; its own default is 80 % of the machine."""
 STORE_PATIENCE: Final = 15
@@ -333,6 +337,10 @@ VERIFY_SECONDS: Final = 30
 """How long an import waits for what it wrote to be seen: clusters show it when they refresh."""
 EXPORT_ROWS: Final = 20_000
 """Rows that a store hands out at once when all of it is moved elsewhere: some megabytes."""
+
+# --- the process -------------------------------------------------------------------------
+MAPPED_BYTES: Final = 128 << 10
+"""Pieces of memory from this size on are given back to the system when they are freed (allocator.py)."""
 
 # --- time --------------------------------------------------------------------------------
 STOP_SECONDS: Final = 10

@@ -22,6 +22,7 @@ from twisted.logger import Logger
 from twisted.python import usage
 
 from metronome import options
+from metronome.allocator import give_back_large_pieces
 from metronome.cli import check_config
 from metronome.config import Config, load
 from metronome.data_dir import DataDir
@@ -56,6 +57,7 @@ class Options(usage.Options):
 def makeService(given: Options) -> IService:
     """What ``twistd`` runs."""
     core = cast(IReactorCore, reactor)
+    give_back_large_pieces()
     try:
         DataDir(given.config.data_dir).check()
     except ConfigError as error:

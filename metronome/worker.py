@@ -22,6 +22,7 @@ from contextlib import suppress
 from threading import Thread
 from typing import Final
 
+from metronome.allocator import give_back_large_pieces
 from metronome.fold import mapping
 from metronome.kernel import Table
 from metronome.kernel.interface import Dialect
@@ -231,6 +232,7 @@ class WorkerProcess:
 
 def main() -> None:
     """Run until the gateway says so, or is gone."""
+    give_back_large_pieces()
     # Whoever stops the gateway signals the whole group of processes, and the gateway needs us still.
     for ignored in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)

@@ -20,6 +20,7 @@ from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
 from metronome.addresses import Address
 from metronome.fold.placement import Member, placement
+from metronome.fold.roster import Roster
 from metronome.fold.statsd import Naming
 from metronome.gateway.any_of import AnyOf
 from metronome.gateway.carbon import Carbon, Destination, Sending
@@ -88,6 +89,8 @@ class Context(NamedTuple):
     journal: Journal
     reactor: IReactorTime
     telemetry: Telemetry
+    roster: Roster | None = None
+    """Of the stream's series, where it is shared."""
     connect: Callable[[IReactorTime, Address], IStreamClientEndpoint] = endpoint_of
 
 
@@ -168,6 +171,7 @@ def _output(
         context.naming,
         ENCODINGS[form],
         RuleLines(f"graphite:{name}", telemetry),
+        roster=context.roster,
         repeat_idle=context.repeat_idle,
         skipped=skipped,
         let_go=lambda: journal.size > journal.budget // 2,

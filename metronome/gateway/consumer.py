@@ -43,9 +43,10 @@ class Consumer:
         clock: IReactorTime,
         telemetry: Telemetry,
         linger: float = 0.0,
+        most: int = READ_BYTES,
     ):
         """``linger``: seconds to wait for company when something new has come, so that work
-        that costs by the batch is given larger ones."""
+        that costs by the batch is given larger ones, of about ``most`` bytes."""
         self.name = name
         self.troubled = ""
         """Why the last attempt failed; empty while all is well."""
@@ -54,6 +55,7 @@ class Consumer:
         self._clock = clock
         self._telemetry = telemetry
         self._linger = linger
+        self._most = most
         self._running = False
         self._done: Deferred[None] = succeed(None)
         self._sleep: Deferred[None] | None = None
@@ -108,7 +110,7 @@ class Consumer:
         pause = RETRY_FIRST
         while self._running:
             try:
-                entries: list[Entry] = yield self._journal.read(self._position, READ_BYTES)
+                entries: list[Entry] = yield self._journal.read(self._position, self._most)
             except JournalUnavailable as error:
                 self._has_to_wait(str(error))
             else:

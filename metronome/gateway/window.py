@@ -82,7 +82,8 @@ class Window:
     def put(self, chunk: Chunk, now: float) -> None:
         """A chunk is being written for the first time."""
         assert self._written == len(self._sent), "what is older goes first"
-        sent = _Sent(self._compress(chunk.data), chunk.lines, chunk.end)
+        # A copy: what the compressor gives is as long as the chunk inside, and leaves holes when it is cut.
+        sent = _Sent(bytes(memoryview(self._compress(chunk.data))), chunk.lines, chunk.end)
         sent.left = now
         self._sent.append(sent)
         self._size += len(sent.kept)

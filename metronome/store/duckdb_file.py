@@ -10,6 +10,8 @@ Rules:
 - A file of a newer version is refused: a downgrade would have to guess.
 - A file that another process writes is refused by name; so is one that is to be read only and
   would have to be made or upgraded first.
+- DuckDB's allocator keeps what is freed until it is asked for more, which with a flush each ten
+  seconds is always; a thread of its own gives it back.
 - DuckDB may load and fetch nothing by itself: no extensions, no files but its own, and its
   settings are locked once it is open.
 """
@@ -29,6 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metronome.errors import ConfigError
+from metronome.limits import STORE_LOG_BYTES
 
 SCHEMA: Final = Path(__file__).parent / "schema"
 IN_MEMORY: Final = ":memory:"
@@ -141,6 +144,8 @@ def _connect(path: str, settings: Settings) -> Connection:
         "memory_limit": f"{settings.memory_limit // 1_000_000}MB",
         "threads": settings.threads,
         "temp_directory": settings.spill,
+        "checkpoint_threshold": f"{STORE_LOG_BYTES}B",
+        "allocator_background_threads": True,
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "allow_community_extensions": False,
