@@ -142,6 +142,11 @@ class RunningCarbon:
         self._process.terminate()
         self._process.wait(30)
 
+    def signal(self, number: int) -> None:
+        """Send it a signal: SIGSTOP and SIGCONT, for one."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     @property
     def log(self) -> str:
         """What it has written."""
