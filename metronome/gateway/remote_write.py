@@ -24,12 +24,12 @@ stands before a stream's mark changes none of its totals.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred, FirstError, gatherResults, succeed
+from twisted.internet.defer import Deferred, FirstError, gatherResults, inlineCallbacks, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Cooperator
 from twisted.logger import Logger
@@ -51,10 +51,11 @@ from metronome.gateway.shelf import Group
 from metronome.gateway.shown import MAIN
 from metronome.gateway.telemetry import CATALOGUE, Telemetry
 from metronome.gateway.totals import Totals
-from metronome.journal.interface import Journal
-from metronome.limits import METRICS_STEP_ROWS, TOTALS_INTERVAL, WRITE_GOODBYE
+from metronome.journal.interface import Entry, Journal
+from metronome.limits import METRICS_STEP_ROWS, READ_BYTES, TOTALS_INTERVAL, WRITE_GOODBYE
 from metronome.model import Batch, Flushed, Parts
 from metronome.threads.interface import Worker
+from metronome.wire import records
 from metronome.wire.prometheus_text import family_name
 
 CONSUMER: Final = "remote-write:"
@@ -141,9 +142,7 @@ class RemoteWrite:
         self._writing: Deferred[Any] = succeed(None)
         telemetry.gauge("metronome_remote_write_series", lambda: self.series, destination=name)
         telemetry.gauge("metronome_remote_write_lag_seconds", lambda: self.lag, destination=name)
-        telemetry.gauge(
-            "metronome_rollup_groups", lambda: self._rollups.groups, output=self.consumer.name
-        )
+        telemetry.gauge("metronome_rollup_groups", lambda: self._rollups.groups, output=self.consumer.name)
 
     @property
     def series(self) -> int:
@@ -325,29 +324,40 @@ class RemoteWrite:
         lanes = [self._cooperator.cooperate(shared).whenDone() for _ in range(self._in_flight)]
         return gatherResults(lanes, consumeErrors=True).addErrback(_first)
 
-    def _goodbye(self) -> Deferred[Any]:
-        """End all series, unless there is something that the receiver has not got yet."""
-        now = round(self._clock.seconds() * 1000)
+    @inlineCallbacks
+    def _goodbye(self) -> Generator[Deferred[Any], Any, None]:
+        """End all series, unless there is a flush that the receiver has not got yet."""
+        if (yield self._is_behind()):
+            return
         streams = list(self._streams.values())
-        if any(now - stream.stamp > self._period for stream in streams):
-            return succeed(None)
+        time = max([round(self._clock.seconds() * 1000), *(stream.stamp + 1 for stream in streams)])
         self._sender.resume()
         call = self._clock.callLater(WRITE_GOODBYE, self._sender.stop)
-        time = max(now, *(stream.stamp + 1 for stream in streams), 0)
-        ends = [self._send(stream, Moment(time, self._period, ending=True), tries=1) for stream in streams]
-        done: Deferred[Any] = gatherResults(ends, consumeErrors=True).addErrback(_first)
+        moment = Moment(time, self._period, ending=True)
+        ends = [self._send(stream, moment, tries=1) for stream in streams]
+        try:
+            yield gatherResults(ends, consumeErrors=True).addErrback(_first)
+        except DestinationUnavailable as error:
+            self.log.info("{error}: it is not told that series end", error=error)
+        if call.active():
+            call.cancel()
+        for stream in streams:
+            stream.stamp = time
+        self._sent = self._done
+        yield self._write_image()
 
-        def ended(result: object) -> Deferred[Any]:
-            if call.active():
-                call.cancel()
-            if isinstance(result, Failure):
-                result.trap(DestinationUnavailable)
-            for stream in streams:
-                stream.stamp = time
-            self._sent = self._done
-            return self._write_image()
-
-        return done.addBoth(ended)
+    @inlineCallbacks
+    def _is_behind(self) -> Generator[Deferred[Any], Any, bool]:
+        """Whether the mark of a flush stands behind what was done."""
+        position = self.consumer.position
+        while position < self._journal.synced_end:
+            entries: list[Entry] = yield self._journal.read(position, READ_BYTES)
+            if not entries:
+                break
+            if any(entry.kind == records.KIND_FLUSHED for entry in entries):
+                return True
+            position = entries[-1].end
+        return False
 
     # --- files ---------------------------------------------------------------------------
 
