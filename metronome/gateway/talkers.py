@@ -10,7 +10,8 @@ middle one is taken off all of them and those at nothing go.  A count is too low
 
 *Prefixes* are the first two elements of dotted names.  A series finds its prefix by a slot, the
 low bits of its id, so that a flush is counted by a few operations over whole columns.  Two
-series that share a slot count for one: of a million series one in nine.
+series that share a slot count for one; there are four times as many slots as a flush has series,
+so that is one in nine at most.  When there have to be more slots, series are learnt and counted anew.
 
 What is fed are the columns of a flush, never samples; the senders come from the receivers and,
 for datagrams that the kernel table reads by itself, from the table, in datagrams.
@@ -30,8 +31,13 @@ from metronome.fold.columns import keys_of
 from metronome.limits import PREFIXES_COUNTED, TALKERS_COUNTED, TALKERS_LEARNT, TALKERS_WINDOW
 from metronome.model import F64, I64, Columns, parse_key
 
-_SLOTS: Final = 1 << 22
-"""Series slots of a stream; memory is used only for those that are."""
+_SLOTS_LEAST: Final = 1 << 12
+_SLOTS_MOST: Final = 1 << 22
+"""Series slots of a stream, two bytes each."""
+_SPREAD: Final = 4
+"""Slots for each series."""
+_COUNTED: Final = 1 << 15
+"""Marks the slots of series that the window has counted."""
 _UNKNOWN: Final = 0
 """The prefix of a series that was not looked at yet."""
 _BEYOND: Final = 1
@@ -39,6 +45,7 @@ _BEYOND: Final = 1
 _NUMBERS: Final = PREFIXES_COUNTED + 2
 
 Top = list[tuple[str, float]]
+U16 = npt.NDArray[np.uint16]
 
 
 class Heavy:
@@ -69,16 +76,36 @@ class _Prefixes:
     def __init__(self) -> None:
         self.names = ["", ""]
         self._numbers: dict[str, int] = {}
-        self._of_slot = np.zeros(_SLOTS, np.uint16)
+        self._slots = np.zeros(_SLOTS_LEAST, np.uint16)
+        self._learnt = 0
 
-    def of(self, slots: I64, columns: Columns) -> npt.NDArray[np.uint16]:
-        """The number of each row's prefix.  So many series a call are learnt, the rest later."""
-        found = self._of_slot[slots]
-        rows = np.flatnonzero(found == _UNKNOWN)[:TALKERS_LEARNT]
+    def begin_window(self) -> None:
+        """No series is counted yet."""
+        self._slots &= np.uint16(_COUNTED - 1)
+
+    def make_room(self, rows: int) -> bool:
+        """See to it that there are enough slots for a flush of so many rows; whether that has cost
+        what was known."""
+        wanted = min(max(rows, self._learnt) * _SPREAD, _SLOTS_MOST)
+        if wanted <= len(self._slots):
+            return False
+        self._slots = np.zeros(1 << (wanted - 1).bit_length(), np.uint16)
+        self._learnt = 0
+        return True
+
+    def of(self, columns: Columns) -> tuple[U16, I64]:
+        """The number of each row's prefix, and the rows with series that the window has not counted
+        yet, which are counted by now.  So many series a call are learnt, the rest later."""
+        slots = (columns.ids & np.uint64(len(self._slots) - 1)).astype(np.int64)
+        rows = np.flatnonzero(self._slots[slots] == _UNKNOWN)[:TALKERS_LEARNT]
         if len(rows):
-            self._of_slot[slots[rows]] = [self._number(key) for key in keys_of(columns, rows)]
-            found = self._of_slot[slots]
-        return found
+            self._slots[slots[rows]] = [self._number(key) for key in keys_of(columns, rows)]
+            self._learnt += len(rows)
+        found = self._slots[slots]
+        rows = np.flatnonzero((found != _UNKNOWN) & (found < _COUNTED))
+        fresh, first = np.unique(slots[rows], return_index=True)
+        self._slots[fresh] |= np.uint16(_COUNTED)
+        return found & np.uint16(_COUNTED - 1), rows[first]
 
     def _number(self, key: bytes) -> int:
         name = b".".join(key[1:].partition(b"\0")[0].split(b".", 2)[:2]).decode()
@@ -100,22 +127,13 @@ class _Window:
         self.sender_series = Heavy(TALKERS_COUNTED)
         self.prefix_samples = np.zeros(_NUMBERS)
         self.prefix_series = np.zeros(_NUMBERS)
-        self._active = np.zeros(_SLOTS, np.bool_)
 
-    def count(self, columns: Columns, slots: I64, prefixes: npt.NDArray[np.uint16]) -> None:
-        """Add the rows of a flush."""
+    def count(self, columns: Columns, prefixes: U16, fresh: I64) -> None:
+        """Add the rows of a flush, some of series that were not there before."""
         self.samples += int(columns.counts.sum())
         self.prefix_samples += np.bincount(prefixes, columns.counts, _NUMBERS)
-        rows = np.flatnonzero(~self._active[slots] & (prefixes != _UNKNOWN))
-        if len(rows):
-            fresh, first = np.unique(slots[rows], return_index=True)
-            self._active[fresh] = True
-            self.prefix_series += np.bincount(prefixes[rows[first]], minlength=_NUMBERS)
+        self.prefix_series += np.bincount(prefixes[fresh], minlength=_NUMBERS)
         self._count_series(columns)
-
-    def close(self) -> None:
-        """Nothing more will be counted."""
-        self._active = np.zeros(0, np.bool_)
 
     def _count_series(self, columns: Columns) -> None:
         rows, counts = np.arange(len(columns)), columns.counts.astype(np.float64)
@@ -144,11 +162,9 @@ class _Stream:
     def window(self, now: float) -> _Window:
         """The one that runs."""
         last = self.windows[-1]
-        if now - last.begun >= 2 * TALKERS_WINDOW:
-            self.windows = [_Window(now)]
-        elif now - last.begun >= TALKERS_WINDOW:
-            last.close()
-            self.windows = [last, _Window(now)]
+        if now - last.begun >= TALKERS_WINDOW:
+            self.windows = [_Window(now)] if now - last.begun >= 2 * TALKERS_WINDOW else [last, _Window(now)]
+            self.prefixes.begin_window()
         return self.windows[-1]
 
 
@@ -164,8 +180,10 @@ class Talkers:
         if not len(columns):
             return
         state = self._stream(stream)
-        slots = (columns.ids & np.uint64(_SLOTS - 1)).astype(np.int64)
-        state.window(self._now()).count(columns, slots, state.prefixes.of(slots, columns))
+        window = state.window(self._now())
+        if state.prefixes.make_room(len(columns)):
+            window.prefix_series[:] = 0
+        window.count(columns, *state.prefixes.of(columns))
 
     def heard(self, stream: str, sender: str, samples: int, series: int) -> None:
         """A sender whose name is known brought so many samples, and series that were new."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from metronome.gateway.talkers import Heavy, Talkers
 from metronome.kernel import Table
 from metronome.kernel.interface import Dialect
-from metronome.limits import TALKERS_COUNTED, TALKERS_WINDOW
+from metronome.limits import TALKERS_COUNTED, TALKERS_LEARNT, TALKERS_WINDOW
 from metronome.model import Columns
 
 DIALECT = Dialect()
@@ -89,6 +89,17 @@ def test_a_series_counts_once_a_window() -> None:
     report = talkers.report("main", 1)
     assert report["prefixes"]["series"] == [{"prefix": "a.b", "series": 2}]
     assert report["prefixes"]["samples"] == [{"prefix": "a.b", "samples": 6}]
+
+
+def test_more_series_than_there_was_room_for() -> None:
+    """They are learnt and counted anew, none twice, but for some that share a slot."""
+    talkers = Talkers(Time().seconds)
+    talkers.flushed("main", folded("\n".join(f"a.b.x{number}:1|c" for number in range(1000))))
+    many = folded("\n".join(f"a.b.x{number}:1|c" for number in range(3 * TALKERS_LEARNT)))
+    for _ in range(4):
+        talkers.flushed("main", many)
+    (found,) = talkers.report("main", 1)["prefixes"]["series"]
+    assert 0.88 * 3 * TALKERS_LEARNT < found["series"] <= 3 * TALKERS_LEARNT
 
 
 def test_what_is_told_is_of_late() -> None:
