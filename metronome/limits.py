@@ -188,8 +188,8 @@ TOTALS_INTERVAL: Final = 30.0
 after a restart, and held in the journal."""
 METRICS_STEP_ROWS: Final = 2048
 """Series brought up to date for ``/metrics`` in one turn of the reactor: some milliseconds."""
-METRICS_CHUNK_LINES: Final = 1000
-"""Lines of ``/metrics`` written in one turn of the reactor: about two milliseconds."""
+METRICS_CHUNK_LINES: Final = 2000
+"""Samples of ``/metrics`` written in one turn of the reactor: one to two milliseconds."""
 METRICS_WINDOW: Final = 60.0
 """Quantiles on ``/metrics`` are those of the last period with samples, if it is this recent."""
 IDLE_SERIES: Final = 250_000
@@ -328,6 +328,50 @@ STORE_PATIENCE: Final = 15
 """A question to the embedded store that takes longer is called off: writing waits behind it."""
 MERGE_ROWS: Final = 300_000
 """Rows of parts that one step of the down-sampling ladder merges: about a second's work."""
+
+ELASTIC_TIMEOUT: Final = 30
+"""One request to a cluster, unless the store's URL says otherwise; a bulk takes a second."""
+ELASTIC_LABELS: Final = 200
+ELASTIC_NUMBERS: Final = 100
+"""Label names, and names of events' numbers, that are fields of one index; the cluster's own limit
+for all fields is 1,000.  What comes beyond is found through ``label_pairs``."""
+ELASTIC_MONTHLY_STEP: Final = 300
+"""Parts merged into steps of so many seconds and more have an index a month: they are few."""
+ELASTIC_PAGE: Final = 10_000
+"""Documents and buckets asked for at once: what a server gives unless it is told otherwise."""
+ELASTIC_CHUNK_DOCUMENTS: Final = 5000
+ELASTIC_CHUNK_BYTES: Final = 8 << 20
+"""Of one bulk request at most; fewer documents while the cluster is slow or refuses some."""
+ELASTIC_CHUNK_LEAST: Final = 200
+"""And at least, whatever it does."""
+ELASTIC_IN_FLIGHT: Final = 4
+"""Bulk requests on their way at once, at most: enough to keep a cluster busy while we make the next."""
+ELASTIC_SLOW: Final = 3.0
+"""Seconds; a bulk that takes longer is followed by smaller ones."""
+ELASTIC_BUSY: Final = 30.0
+"""Seconds that a batch goes on being sent while nothing of it is taken; then it waits as in an outage."""
+ELASTIC_SETTLED: Final = 600
+"""Seconds after which no request from before an applied position can still be on its way: parts up
+to there may be merged."""
+ELASTIC_BOOKS_KEPT: Final = 10_000
+"""Days of streams' books that are remembered, so that they are not read anew for each batch."""
+ELASTIC_DOCUMENTS: Final = 1_000_000
+"""Parts that one answer may read one by one (gauges, percentiles, sets): ten seconds of it, and some
+500 MB.  Counters and timers are folded by the cluster."""
+ELASTIC_READERS: Final = 3
+"""Questions to a cluster at once."""
+ELASTIC_FIGURES: Final = 60.0
+"""Seconds between two counts of what a cluster holds: each goes through all of it."""
+ELASTIC_MERGE_ROWS: Final = 50_000
+ELASTIC_MERGE_SERIES: Final = 2000
+"""Parts, and series, that one step of the ladder merges in a cluster: some seconds' work."""
+ELASTIC_CLAIM: Final = 900
+"""Seconds after which a gateway that was merging and went silent is taken for dead."""
+ELASTIC_DELETED: Final = 10_000
+"""Parts and events of a day that is not over which are deleted one by one; more wait for its end,
+when the whole index goes."""
+ELASTIC_SERIES_KEPT: Final = 100_000
+"""Series whose part of a document is remembered, so that it is not made anew: some 40 MB."""
 
 IMPORT_PATIENCE: Final = 300
 """How long an import waits for a store that is away before it says so and ends."""

@@ -131,7 +131,7 @@ class Roster:
         live = np.flatnonzero(self._lengths)
         texts = self.texts(live)
         self._end, self._waste = 0, 0
-        self._keys = np.zeros(int(self._lengths.sum(dtype=np.int64)) * 3 // 2 + more, np.uint8)
+        self._keys = grown(self._keys[:0], int(self._lengths.sum(dtype=np.int64)) * 3 // 2 + more)
         self._begins = np.zeros(len(self._begins), np.uint32)
         if len(live):
             self._write(texts, live)

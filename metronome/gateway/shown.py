@@ -1,151 +1,273 @@
-"""What stands on ``/metrics``: series in families, each name used once.
+"""What stands on ``/metrics``: series by number, in arrays, and the families that they are in.
 
-Where two families would share a name, or two series of one all their labels, the first stays
-as long as it is shown; the later waits.  So the page is always valid.
+A **sheet** has the series of one stream, or the groups that rules make of them.  By the number that
+its roster gives a series it keeps the present value, when the series was last heard of and when it
+began; sums and counts that are more than one number stand beside, for those that have some.  A
+plain counter costs 20 bytes here, and what ``families.py`` says for its name.
+
+A series is **new** until the end of the flush in which it was first heard of.  Then it is shown, or
+it **waits**, because another one has its name or all its labels; the first stays as long as it is
+shown.  One that a rule drops is remembered so that the rule is not asked again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
-from itertools import takewhile
-from math import nan
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
-from metronome.model import Kind, Labels
-from metronome.wire import prometheus_text as text
+import numpy as np
+import numpy.typing as npt
+
+from metronome.fold.index import grown
+from metronome.fold.roster import Roster
+from metronome.gateway.families import REFUSED, Families
+from metronome.kernel import hash64, page_ids
+from metronome.kernel import samples as lines
+from metronome.kernel.families import PageIds
+from metronome.kernel.writing import joined
+from metronome.limits import METRICS_STEP_ROWS
+from metronome.model import F64, I64, U8, U64, Columns, Kind
 
 MAIN: Final = "main"
 QUANTILES: Final = (0.5, 0.9, 0.95, 0.99)
 TYPES: Final = {Kind.COUNTER: "counter", Kind.GAUGE: "gauge", Kind.TIMER: "summary", Kind.SET: "gauge"}
+COUNTER, GAUGE, SUMMARY, HISTOGRAM = range(len(lines.TYPES))
+_TYPE_OF_KIND: Final = np.array([lines.TYPES.index(TYPES[kind]) for kind in Kind], np.uint8)
+
+NOBODY: Final = 0
+NEW: Final = 1
+WAITS: Final = 2
+DROPPED: Final = 3
+SHOWN: Final = 4
+"""What a number is; from here on the family that it is in."""
+
+U16 = npt.NDArray[np.uint16]
+U32 = npt.NDArray[np.uint32]
+I32 = npt.NDArray[np.int32]
 
 
-class Shown:
-    """One series: where it is shown, and its present value."""
+class Manner(NamedTuple):
+    """How some series are shown."""
 
-    __slots__ = (
-        "base",
-        "buckets",
-        "counts",
-        "family",
-        "labels",
-        "meaning",
-        "n",
-        "observations",
-        "quantiles",
-        "seen",
-        "type",
-        "wanted",
-    )
-
-    def __init__(self, name: str, kind: str, meaning: str, labels: Labels, stream: str):
-        """``kind`` is Prometheus' type; labels of a stream other than main name it."""
-        self.type = kind
-        self.meaning = meaning
-        self.base = text.family_name(name, kind)
-        pairs = [(text.label_name(name, ("stream",)), value) for name, value in labels]
-        self.labels = text.labels_text(pairs if stream == MAIN else [*pairs, ("stream", stream)])
-        self.family: Family | None = None
-        """None while a clash keeps it off the page."""
-        self.n = 0.0
-        self.observations = 0.0
-        self.wanted: tuple[float, ...] = QUANTILES
-        """The quantiles of a summary."""
-        self.quantiles: tuple[float, ...] = ()
-        self.buckets: tuple[float, ...] = ()
-        self.counts: list[float] = []
-        self.seen = 0.0
-
-    def value(self, recent: float) -> float | text.Summary | text.Histogram:
-        """What the page says; quantiles from before ``recent`` are none."""
-        if self.type == "histogram":
-            return text.Histogram(self.buckets, tuple(self.counts), self.n)
-        if self.type != "summary":
-            return self.n
-        quantiles = self.quantiles if self.seen >= recent else (nan,) * len(self.wanted)
-        texts = tuple([f"{quantile:.10g}" for quantile in self.wanted])
-        return text.Summary(tuple(zip(texts, quantiles, strict=True)), self.n, self.observations)
-
-
-class Family:
-    """Series of one name and type, by their labels' text."""
-
-    __slots__ = ("kind", "meaning", "name", "series")
-
-    def __init__(self, name: str, kind: str, meaning: str):
-        self.name = name
-        self.kind = kind
-        self.meaning = meaning
-        self.series: dict[str, Shown] = {}
+    type: int
+    """Which of ``kernel.samples.TYPES``."""
+    meaning: str = ""
+    """HELP; nothing: that is the name of the first series."""
+    quantiles: tuple[float, ...] = QUANTILES
+    buckets: tuple[float, ...] = ()
 
     @property
-    def names(self) -> list[str]:
-        """All names that belong to this family alone."""
-        return [self.name + suffix for suffix in text.SUFFIXES[self.kind]]
+    def width(self) -> int:
+        """How many numbers stand beside the value: quantiles and a count, or each bucket."""
+        if self.type == SUMMARY:
+            return len(self.quantiles) + 1
+        return len(self.buckets) + 1 if self.type == HISTOGRAM else 0
+
+
+PLAIN: Final = tuple(Manner(kind) for kind in range(len(lines.TYPES)))
+"""How a series by itself is shown, by its type."""
+
+
+class Beside:
+    """Some numbers in a row, for each of those series that have them."""
+
+    def __init__(self, width: int):
+        self.values: F64 = np.zeros((0, width))
+        self._free: I64 = np.zeros(0, np.int64)
+        self._used = 0
+
+    def take(self, number: int) -> I64:
+        """So many rows of zeros."""
+        again, self._free = self._free[:number], self._free[number:]
+        fresh = np.arange(self._used, self._used + number - len(again))
+        self._used += len(fresh)
+        if self._used > len(self.values):
+            self.values = grown(self.values, self._used)
+        return np.concatenate((again, fresh))
+
+    def give_back(self, rows: I64) -> None:
+        """Let go of rows."""
+        self.values[rows] = 0
+        self._free = np.concatenate((self._free, rows))
+
+
+class Sheet:
+    """The series of one stream, or its groups."""
+
+    def __init__(self, roster: Roster, stream: str, manners: tuple[Manner, ...] = PLAIN):
+        self.roster = roster
+        self.stream = stream
+        self.series_hash = np.uint64(0 if stream == MAIN else hash64(stream.encode()))
+        """Tells equal series of different streams apart."""
+        self.manners = list(manners)
+        self.state: I32 = np.zeros(0, np.int32)
+        self.seen: U32 = np.zeros(0, np.uint32)
+        """When it was last heard of, epoch seconds."""
+        self.born: U32 = np.zeros(0, np.uint32)
+        """When it began to be counted, epoch seconds."""
+        self.n: F64 = np.zeros(0)
+        self._manner: npt.NDArray[np.uint16] | None = None
+        self._rows: I32 = np.zeros(0, np.int32)
+        """From 1; 0 for those that have nothing beside."""
+        self._beside: dict[int, Beside] = {}
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the arrays by number take."""
+        arrays = (self.state, self.seen, self.born, self.n, self._rows)
+        return sum(array.nbytes for array in arrays) + sum(one.values.nbytes for one in self._beside.values())
+
+    def numbers(self, columns: Columns, now: float, began: float) -> tuple[I64, I64]:
+        """The number of each row's series; and those that are new, which have begun at ``began``."""
+        numbers = self.roster.numbers(columns)
+        room = self.roster.room
+        if room > len(self.state):
+            self.state, self.seen = grown(self.state, room), grown(self.seen, room)
+            self.born, self.n = grown(self.born, room), grown(self.n, room)
+        new = np.unique(numbers[self.state[numbers] == NOBODY])
+        if len(new):
+            self.roster.hold(new)
+            self.state[new], self.seen[new], self.born[new] = NEW, int(now), int(began)
+        return numbers, new
+
+    def of_manner(self, numbers: I64, manner: int) -> None:
+        """Say how series are shown that are not so by their kind."""
+        if self._manner is None or len(self._manner) < len(self.state):
+            before = np.zeros(0, np.uint16) if self._manner is None else self._manner
+            self._manner = grown(before, len(self.state))
+        self._manner[numbers] = manner
+
+    def manner(self, numbers: I64) -> I64:
+        """Which of the manners is that of each series."""
+        if self._manner is None:
+            return _TYPE_OF_KIND[self.roster.kinds(numbers)].astype(np.int64)
+        return self._manner[numbers].astype(np.int64)
+
+    def types(self, numbers: I64) -> U8:
+        """Which of Prometheus' types each series has."""
+        return np.array([manner.type for manner in self.manners], np.uint8)[self.manner(numbers)]
+
+    def beside(self, numbers: I64, manner: int) -> tuple[F64, I64]:
+        """An array, and which of its rows is that of each series; all of one manner."""
+        if len(self._rows) < len(self.state):
+            self._rows = grown(self._rows, len(self.state))
+        store = self._beside.get(manner)
+        if store is None or store.values.shape[1] != self.manners[manner].width:
+            store = self._beside[manner] = Beside(self.manners[manner].width)
+        without = numbers[self._rows[numbers] == 0]
+        self._rows[without] = store.take(len(without)) + 1
+        return store.values, self._rows[numbers].astype(np.int64) - 1
+
+    def clear(self, numbers: I64) -> None:
+        """Let go of the values of series, each given once."""
+        having = numbers[numbers < len(self._rows)]
+        having = having[self._rows[having] > 0]
+        if len(having):
+            for manner, own in _parted(self.manner(having)):
+                self._beside[manner].give_back(self._rows[having[own]].astype(np.int64) - 1)
+            self._rows[having] = 0
+        self.n[numbers] = 0
+
+
+def _parted(values: I64) -> Iterator[tuple[int, I64]]:
+    """Each value, and the places where it stands."""
+    for value in np.unique(values).tolist():
+        yield value, np.flatnonzero(values == value)
+
+
+class Place(NamedTuple):
+    """Some series on the page: a sheet's number, those of the series and of their families."""
+
+    sheet: int
+    numbers: I64
+    families: I64
 
 
 class Board:
-    """All families, and all series in the order in which they were last heard of."""
+    """All sheets, and the names on the page."""
 
-    def __init__(self, own: Iterable[Family]):
-        """``own`` are families that stand on the page by themselves."""
-        self.families: dict[str, Family] = {}
-        self._series: dict[Hashable, Shown] = {}
-        self._names = {name for family in own for name in family.names}
+    def __init__(self, own: Sequence[tuple[str, str]]):
+        """``own`` are names and types of families that stand on the page by themselves."""
+        types = np.array([lines.TYPES.index(kind) for _, kind in own], np.uint8)
+        names = page_ids(
+            joined([b"c" + name.encode() for name, _ in own]), (types == COUNTER).astype(np.uint8)
+        )
+        self.families = Families(names, types)
+        self.sheets: list[Sheet] = []
+        self._size = 0
 
     def __len__(self) -> int:
-        return len(self._series)
+        return self._size
 
-    def find(self, place: Hashable) -> Shown | None:
-        """The series of that place, if there is one."""
-        return self._series.get(place)
+    def add(self, roster: Roster, stream: str, manners: tuple[Manner, ...] = PLAIN) -> Sheet:
+        """A new sheet."""
+        sheet = Sheet(roster, stream, manners)
+        self.sheets.append(sheet)
+        return sheet
 
-    def put(self, place: Hashable, shown: Shown, now: float) -> bool:
-        """A series was heard of.  False when it is new and has no place on the page."""
-        known = self._series.pop(place, None)
-        self._series[place] = shown
-        shown.seen = now
-        return shown.family is not None or self._admit(shown) or known is not None
+    def hear(self, sheet: Sheet, numbers: I64, now: float) -> int:
+        """Series, each given once, were heard of; how many of them are new and have to wait."""
+        sheet.seen[numbers] = int(now)
+        states = sheet.state[numbers]
+        without = numbers[(states == NEW) | (states == WAITS)]
+        if not len(without):
+            return 0
+        names, types, series = self._names(sheet, without)
+        found = self.families.admit(names, types, series)
+        new = sheet.state[without] == NEW
+        sheet.state[without] = np.where(found == REFUSED, WAITS, found + SHOWN)
+        self._size += int(new.sum())
+        return int((new & (found == REFUSED)).sum())
 
-    def remove(self, place: Hashable) -> None:
-        """Show a series no longer."""
-        shown = self._series.pop(place, None)
-        if shown is None or shown.family is None:
-            return
-        family = shown.family
-        del family.series[shown.labels]
-        if not family.series:
-            del self.families[family.name]
-            self._names.difference_update(family.names)
+    def drop(self, sheet: Sheet, numbers: I64) -> None:
+        """Take series off that a rule drops from now on, each given once; they stay known."""
+        self._take_off(sheet, numbers)
+        sheet.clear(numbers)
+        sheet.state[numbers] = DROPPED
 
-    def expire(self, oldest: float) -> None:
-        """Take off what was not heard of since; the series are in that order."""
-        for place, _ in list(takewhile(lambda item: item[1].seen <= oldest, self._series.items())):
-            self.remove(place)
+    def remove(self, sheet: Sheet, numbers: I64) -> None:
+        """Show series no longer, each given once."""
+        self._take_off(sheet, numbers)
+        sheet.clear(numbers)
+        sheet.state[numbers] = NOBODY
+        sheet.roster.release(numbers)
 
-    def places(self) -> list[Hashable]:
-        """The places of all series."""
-        return list(self._series)
+    def _take_off(self, sheet: Sheet, numbers: I64) -> None:
+        states = sheet.state[numbers]
+        shown = numbers[states >= SHOWN]
+        if len(shown):
+            _, _, series = self._names(sheet, shown)
+            self.families.leave(sheet.state[shown].astype(np.int64) - SHOWN, series)
+        self._size -= len(shown) + int((states == WAITS).sum())
 
-    def lines(self, recent: float, open_metrics: bool) -> Iterator[str]:
-        """Every family with its series; the board may change between two of them."""
-        for family in list(self.families.values()):
-            shown_now = list(family.series.values())
-            if shown_now:
-                yield text.head(family.name, family.kind, family.meaning, open_metrics)
-            for shown in shown_now:
-                yield text.lines(family.name, family.kind, shown.labels, shown.value(recent), open_metrics)
+    def expire(self, oldest: float) -> Iterator[None]:
+        """Take off what was not heard of since."""
+        for sheet in self.sheets:
+            idle = np.flatnonzero((sheet.state != NOBODY) & (sheet.seen <= oldest))
+            for begin in range(0, len(idle), METRICS_STEP_ROWS):
+                some = idle[begin : begin + METRICS_STEP_ROWS]
+                # Between two steps it may have been heard of.
+                self.remove(sheet, some[(sheet.state[some] != NOBODY) & (sheet.seen[some] <= oldest)])
+                yield
 
-    def _admit(self, shown: Shown) -> bool:
-        """Give a series its place on the page, unless somebody else has it."""
-        family = self.families.get(shown.base)
-        if family is None:
-            family = Family(shown.base, shown.type, shown.meaning)
-            if not self._names.isdisjoint(family.names):
-                return False
-            self._names.update(family.names)
-            self.families[shown.base] = family
-        if family.kind != shown.type or shown.labels in family.series:
-            return False
-        family.series[shown.labels] = shown
-        shown.family = family
-        return True
+    def shown(self) -> tuple[U16, I32, I32]:
+        """Every series on the page by family: its sheet, number and family."""
+        pieces = [
+            (np.full(len(numbers), at, np.uint16), numbers, self.sheets[at].state[numbers] - SHOWN)
+            for at, numbers in enumerate(
+                np.flatnonzero(sheet.state >= SHOWN).astype(np.int32) for sheet in self.sheets
+            )
+        ]
+        sheets, numbers, families = (
+            np.concatenate([np.zeros(0, kind), *(piece[at] for piece in pieces)])
+            for at, kind in enumerate((np.uint16, np.int32, np.int32))
+        )
+        if (families[1:] >= families[:-1]).all():
+            return sheets, numbers, families
+        order = np.argsort(families, kind="stable")
+        return sheets[order], numbers[order], families[order]
+
+    def _names(self, sheet: Sheet, numbers: I64) -> tuple[PageIds, U8, U64]:
+        types = sheet.types(numbers)
+        names = page_ids(sheet.roster.texts(numbers), (types == COUNTER).astype(np.uint8))
+        return names, types, names.ids[:, -1] ^ sheet.series_hash

@@ -12,6 +12,7 @@ The native twin is used where it was built; ``METRONOME_PURE=1`` forces the pure
 - ``write_lines(texts, form, values, seconds, pickled) -> Written``: Graphite's lines, see ``writing.py``.
 - ``page_ids(texts, counters) -> PageIds`` and ``write_samples(samples, words, escaping, open_metrics)
   -> bytes``: names and lines of ``/metrics``, see ``families.py`` and ``samples.py``.
+- ``find_ids``, ``place_ids``, ``drop_ids``: a table from 64-bit ids to numbers, see ``probing.py``.
 - ``copied(texts) -> bytes as an array``: texts one behind the other, see ``copying.py``.
 """
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING or os.environ.get("METRONOME_PURE", "") not in ("", "0"):
     from metronome.kernel._pure import Table, hash64, parse_graphite, parse_statsd
     from metronome.kernel.copying import copied
     from metronome.kernel.families import page_ids
+    from metronome.kernel.probing import drop_ids, find_ids, place_ids
     from metronome.kernel.samples import write_samples
     from metronome.kernel.writing import write_lines
 
@@ -33,10 +35,13 @@ else:
         from metronome.kernel._fast import (
             Table,
             copied,
+            drop_ids,
+            find_ids,
             hash64,
             page_ids,
             parse_graphite,
             parse_statsd,
+            place_ids,
             write_lines,
             write_samples,
         )
@@ -46,6 +51,7 @@ else:
         from metronome.kernel._pure import Table, hash64, parse_graphite, parse_statsd
         from metronome.kernel.copying import copied
         from metronome.kernel.families import page_ids
+        from metronome.kernel.probing import drop_ids, find_ids, place_ids
         from metronome.kernel.samples import write_samples
         from metronome.kernel.writing import write_lines
 
@@ -55,10 +61,13 @@ __all__ = [
     "TWIN",
     "Table",
     "copied",
+    "drop_ids",
+    "find_ids",
     "hash64",
     "page_ids",
     "parse_graphite",
     "parse_statsd",
+    "place_ids",
     "write_lines",
     "write_samples",
 ]

@@ -10,7 +10,7 @@ import os
 import numpy as np
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport int16_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
@@ -93,6 +93,7 @@ cdef int _flags(object dialect):
 include "columns.pxi"
 include "writing.pxi"
 include "exposed.pxi"
+include "probing.pxi"
 
 
 cdef dict _told(const tally *t):

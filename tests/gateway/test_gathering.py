@@ -88,9 +88,12 @@ def test_light_rows_give_the_same_lines(kinds: Iterable[str]) -> None:
     for one in twice:
         assert len(one) == len(columns)
     by_row = [
-        {known.get(number, number): pair for number, pair in zip(
-            one.ids.tolist(), zip(one.n.tolist(), one.kinds.tolist(), strict=True), strict=True
-        )}
+        {
+            known.get(number, number): pair
+            for number, pair in zip(
+                one.ids.tolist(), zip(one.n.tolist(), one.kinds.tolist(), strict=True), strict=True
+            )
+        }
         for one in twice
     ]
     assert by_row[0] == by_row[1]

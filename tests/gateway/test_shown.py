@@ -2,55 +2,126 @@
 
 from __future__ import annotations
 
-from metronome.gateway.shown import Board, Family, Shown
-from metronome.wire import prometheus_text as text
+import numpy as np
 
-
-def shown(name: str, kind: str = "gauge", stream: str = "main", **labels: str) -> Shown:
-    return Shown(name, kind, "meaning", tuple(labels.items()), stream)
-
-
-def lines(board: Board, recent: float = 0.0) -> str:
-    return "".join(board.lines(recent, False))
+from metronome.gateway.shown import (
+    DROPPED,
+    HISTOGRAM,
+    NEW,
+    QUANTILES,
+    SUMMARY,
+    TYPES,
+    Beside,
+    Manner,
+)
+from metronome.kernel import samples
+from metronome.model import Kind
+from tests.gateway.page_kit import Shown, key, rows_of
 
 
 def test_the_first_has_the_name() -> None:
     """A series whose name or labels are another's waits, and takes the place that becomes free."""
-    board = Board([Family("own", "gauge", "")])
-    first, second = shown("a"), shown("a", "counter")
-    assert board.put("first", first, 1.0)
-    assert not board.put("second", second, 1.0)
-    assert board.put("second", second, 2.0), "it is told once"
-    assert not board.put("own", shown("own"), 2.0)
-    assert not board.put("same", shown("a"), 2.0)
-    board.remove("first")
-    board.put("second", second, 3.0)
-    assert "a_total 0\n" in lines(board)
-    assert len(board) == 3
+    shown = Shown([("own", "gauge")])
+    first, second = key("a"), key("a", Kind.COUNTER)
+    numbers, clashes = shown.hear([first])
+    assert clashes == 0
+    assert shown.hear([second])[1] == 1
+    assert shown.hear([second])[1] == 0, "it is told once"
+    assert shown.hear([key("own")])[1] == 1
+    assert shown.hear([key("a", Kind.SET)])[1] == 1
+    assert shown.lines() == ["a 0"]
+    shown.board.remove(shown.sheet(), numbers)
+    assert shown.hear([second])[1] == 0
+    assert shown.lines() == ["a_total 0"]
+    assert len(shown.board) == 3
+
+
+def test_streams_are_told_apart() -> None:
+    """Equal series of two streams are both shown; of one stream one of them."""
+    shown = Shown()
+    assert shown.hear([key("a.b"), key("a_b")])[1] == 1
+    assert shown.hear([key("a.b")], stream="shop")[1] == 0
+    assert shown.hear([key("a-b")], stream="shop")[1] == 1
+    assert shown.lines() == ["a_b 0", 'a_b{stream="shop"} 0']
 
 
 def test_who_is_not_heard_of_leaves() -> None:
     """Each at its time; hearing of it again begins anew."""
-    board = Board([])
-    one, two = shown("a", x="1"), shown("a", x="2")
-    board.put(1, one, 1.0)
-    board.put(2, two, 2.0)
-    board.put(1, one, 3.0)
-    board.expire(2.0)
-    assert (board.find(1), board.find(2)) == (one, None)
-    assert board.places() == [1]
-    board.expire(3.0)
-    assert lines(board) == ""
-    board.remove("nobody")
+    shown = Shown()
+    one, two = key("a", x="1"), key("a", x="2")
+    shown.put(one, 1.0, 1.0)
+    shown.put(two, 2.0, 2.0)
+    shown.put(one, 3.0, 3.0)
+    list(shown.board.expire(2.0))
+    assert shown.lines() == ['a{x="1"} 3']
+    list(shown.board.expire(3.0))
+    assert (shown.lines(), len(shown.board), len(shown.sheet().roster)) == ([], 0, 0)
+    shown.hear([one], 4.0)
+    assert shown.lines() == ['a{x="1"} 0']
 
 
-def test_values() -> None:
-    """A summary has the quantiles that are wanted, none from before; a histogram its buckets."""
-    summary, histogram = shown("s", "summary", "shop"), shown("h", "histogram")
-    summary.wanted, summary.quantiles, summary.seen = (0.999,), (7.0,), 5.0
-    summary.n, summary.observations = 14.0, 2.0
-    histogram.buckets, histogram.counts, histogram.n = (1.0,), [2.0, 1.0], 9.0
-    assert summary.value(5.0) == text.Summary((("0.999", 7.0),), 14.0, 2.0)
-    assert str(summary.value(6.0).quantiles) == "(('0.999', nan),)"
-    assert histogram.value(0.0) == text.Histogram((1.0,), (2.0, 1.0), 9.0)
-    assert summary.labels == 'stream="shop"'
+def test_what_a_rule_drops_is_known() -> None:
+    """It leaves the page, its name is free, and it is not heard of again."""
+    shown = Shown()
+    numbers, _ = shown.hear([key("a")])
+    shown.board.drop(shown.sheet(), numbers)
+    assert shown.sheet().state[numbers] == DROPPED
+    assert shown.hear([key("a")])[1] == 0
+    assert shown.hear([key("a", Kind.COUNTER)])[1] == 0
+    assert shown.lines() == ["a_total 0"]
+    assert len(shown.board) == 1
+
+
+def test_new_series() -> None:
+    """They are told once, have their beginning, and are not shown before they are heard of."""
+    shown = Shown()
+    shown.hear([key("a")])
+    numbers, new = shown.sheet().numbers(rows_of([key("b"), key("a"), key("b")]), 7.0, 5.0)
+    assert (numbers.tolist(), new.tolist()) == ([1, 0, 1], [1])
+    sheet = shown.sheet()
+    assert (sheet.state[1], sheet.seen[1], sheet.born[1]) == (NEW, 7, 5)
+    assert shown.lines() == ["a 0"]
+    shown.board.remove(sheet, new)
+    assert len(shown.board) == 1
+
+
+def test_manners() -> None:
+    """By kind, unless it is said; what stands beside a value has as many numbers as its manner."""
+    shown = Shown()
+    sheet = shown.sheet(manners=(Manner(SUMMARY, "m", (0.5,)), Manner(HISTOGRAM, "h", (), (1.0, 2.0))))
+    numbers, _ = sheet.numbers(rows_of([key("a", Kind.TIMER), key("b", Kind.TIMER)]), 1.0, 1.0)
+    sheet.of_manner(numbers, 1)
+    sheet.of_manner(numbers[:1], 0)
+    assert sheet.types(numbers).tolist() == [SUMMARY, HISTOGRAM]
+    values, places = sheet.beside(numbers[1:], 1)
+    values[places] += [1.0, 2.0, 3.0]
+    assert sheet.beside(numbers[:1], 0)[0].shape[1] == 2
+    sheet.clear(numbers)
+    values, places = sheet.beside(numbers[1:], 1)
+    assert values[places].tolist() == [[0, 0, 0]]
+    plain = shown.sheet("plain")
+    numbers, _ = shown.hear([key("x", kind) for kind in Kind], stream="plain")
+    kinds = [plain.manners[number].type for number in plain.manner(numbers)]
+    assert [samples.TYPES[kind] for kind in kinds] == [TYPES[kind] for kind in Kind]
+    assert plain.manners[SUMMARY].quantiles == QUANTILES
+
+
+def test_rows_beside_are_used_again() -> None:
+    """And are zeros when they are."""
+    beside = Beside(2)
+    rows = beside.take(3)
+    beside.values[rows] = 7
+    beside.give_back(rows[1:])
+    again = beside.take(3)
+    assert sorted(again.tolist()) == [1, 2, 3]
+    assert beside.values[again].tolist() == [[0, 0]] * 3
+    assert beside.values[0].tolist() == [7, 7]
+
+
+def test_what_a_counter_costs() -> None:
+    """20 bytes, and what arrays grow ahead."""
+    shown = Shown()
+    for begin in range(0, 10_000, 1000):
+        shown.hear([key(f"n{begin + at}", Kind.COUNTER) for at in range(1000)])
+    assert shown.sheet().memory <= 10_000 * 20 * 1.5
+    assert np.count_nonzero(shown.sheet().state) == 10_000
