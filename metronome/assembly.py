@@ -39,7 +39,7 @@ from metronome.journal.disk import FolderDisk
 from metronome.journal.interface import Journal
 from metronome.journal.journal import FileJournal
 from metronome.kernel import TWIN, Table
-from metronome.limits import STORE_LINGER, STORE_READ_BYTES
+from metronome.limits import IDLE_SECONDS, STORE_LINGER, STORE_READ_BYTES
 from metronome.receivers.crew import Crew
 from metronome.receivers.interface import IReactor
 from metronome.store import open_store
@@ -184,7 +184,14 @@ def _table(config: Config) -> Table:
         prefix_limit=config.limits.series_per_prefix,
         period=config.flush_interval,
         late=config.limits.sample_past,
+        gauge_flushes=_gauge_flushes(config),
     )
+
+
+def _gauge_flushes(config: Config) -> int:
+    """After how many flushes a silent gauge has no value any more; 0 where it keeps it."""
+    idle = config.idle.gauges
+    return max(int(idle // config.flush_interval), 1) if idle < IDLE_SECONDS else 0
 
 
 def make_inlet(config: Config, intake: Intake, source: str, address: Address) -> Inlet:
@@ -226,7 +233,7 @@ def _outputs(
     config: Config, journal: Journal, reactor: IReactor, telemetry: Telemetry, rosters: Rosters
 ) -> tuple[GraphiteOut, ...]:
     roster = rosters.of(MAIN)
-    context = Context(MAIN, config.naming, not config.delete_idle, journal, reactor, telemetry, roster)
+    context = Context(MAIN, config.naming, config.idle, journal, reactor, telemetry, roster)
     made = tuple(output for one in config.clusters for output in outputs(one, context))
     for output in made:
         output.use(config.book)

@@ -25,6 +25,7 @@ from metronome.fold import rule_tables
 from metronome.fold.rules import Book, Rule
 from metronome.fold.statsd import Naming
 from metronome.gateway.cluster import Cluster
+from metronome.gateway.idle import Spans
 from metronome.kernel.interface import Dialect
 from metronome.options import KEYS, Key
 from metronome.store.interface import Retention
@@ -98,7 +99,8 @@ class Config:
     mapping: Path | None
     dialect: Dialect
     naming: Naming
-    delete_idle: bool
+    idle: Spans
+    """How long the Graphite output repeats what is silent."""
     """Send nothing to Graphite for a series that got nothing."""
     prometheus: Prometheus
     retention: Retention
@@ -317,7 +319,7 @@ def _config(
         **top,
         dialect=_dialect(tables["dialect"]),
         naming=_naming(tables["names"]),
-        delete_idle=tables["names"]["delete_idle"],
+        idle=_idle(tables["names"], settings),
         prometheus=Prometheus(**tables["prometheus"]),
         retention=_retention(tables["retention"]),
         limits=Limits(**tables["limits"]),
@@ -337,6 +339,13 @@ def _dialect(table: dict[str, Any]) -> Dialect:
         container_labels=table["container_labels"],
         **{**off, **styles},
     )
+
+
+def _idle(table: dict[str, Any], settings: tuple[Setting, ...]) -> Spans:
+    """``delete-idle`` stands for the kinds of which nothing is said."""
+    said = {setting.key.field for setting in settings if setting.origin != "default"}
+    fields = [f"idle_{kind}" for kind in Spans._fields]
+    return Spans(*[0.0 if table["delete_idle"] and name not in said else table[name] for name in fields])
 
 
 def _naming(table: dict[str, Any]) -> Naming:

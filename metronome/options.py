@@ -197,6 +197,10 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("names.flush-counts", True, values.flag, "send counters' counts as well as their rates"),
     Key("names.sanitize", True, values.flag, "clean labels in Graphite's tags as statsd cleans names"),
     Key("names.delete-idle", False, values.flag, "send nothing for idle series, instead of 0 or the last"),
+    Key("names.idle-counters", "24h", values.span(0), "how long idle counters are sent as 0"),
+    Key("names.idle-gauges", "24h", values.span(0), "how long idle gauges are sent, and keep their value"),
+    Key("names.idle-timers", "24h", values.span(0), "how long idle timers are sent as 0"),
+    Key("names.idle-sets", "24h", values.span(0), "how long idle sets are sent as 0"),
     # --- [prometheus] --------------------------------------------------------------------
     Key("prometheus.public", False, values.flag, "/metrics needs no token"),
     Key("prometheus.ttl", "5m", values.span(1), "how long /metrics shows a series that is idle"),

@@ -31,6 +31,7 @@ from metronome.config import Config, read_book, secret_of
 from metronome.data_dir import DataDir
 from metronome.errors import ConfigError
 from metronome.fold import mapping
+from metronome.fold.shapes import Shapes
 from metronome.gateway.recall import recall
 from metronome.gateway.streams import MAIN, Streams
 from metronome.journal.interface import Journal
@@ -72,6 +73,7 @@ class GatewayService(Service):
         self._closing: list[Callable[[], Deferred[Any]]] = []
         self._parts: Parts | None = None
         self._mapper: Mapper | None = None
+        self._book = config.book
         self._telling: IDelayedCall | None = None
         self._rules = ""
 
@@ -218,24 +220,27 @@ class GatewayService(Service):
             rules = mapping.load(text)
         except ConfigError as error:
             raise ConfigError(f"mapping = '{file}': {error}") from None
-        for sentence in mapping.ignored(rules):
-            self.log.warn("mapping = '{file}': {sentence}", file=str(file), sentence=sentence)
         self._rules, self._mapper = text, rules.mapper()
+        self._book = self._book._replace(shapes=Shapes(rules))
         if self._parts is not None:
             self._use_mapping(self._parts)
 
     def _load_rollup(self) -> None:
-        book = read_book(self._config)
+        self._book = read_book(self._config)._replace(shapes=self._book.shapes)
         if self._parts is not None:
-            self._parts.gateway.exposition.use(book)
-            for write in self._parts.writes:
-                write.use(book)
-            for output in self._parts.outputs:
-                output.use(book)
+            self._use_book(self._parts)
 
     def _use_mapping(self, parts: Parts) -> None:
         parts.gateway.intake.use_mapper(self._mapper)
         parts.crew.use_rules(self._rules)
+        self._use_book(parts)
+
+    def _use_book(self, parts: Parts) -> None:
+        parts.gateway.exposition.use(self._book)
+        for write in parts.writes:
+            write.use(self._book)
+        for output in parts.outputs:
+            output.use(self._book)
 
     # --- stopping --------------------------------------------------------------------------
 

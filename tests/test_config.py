@@ -13,6 +13,7 @@ from metronome.config import describe, dialect_of, load, read_book
 from metronome.errors import ConfigError
 from metronome.fold.rules import Book
 from metronome.fold.statsd import HistogramRule, Naming
+from metronome.gateway.idle import Spans
 from metronome.store.interface import Retention
 
 
@@ -204,7 +205,7 @@ def test_statsd_names_are_set_by_statsd_keys(toml) -> None:
         "timer-stats = ['mean']\nhistogram = ['http:10:inf']\nflush-counts = false\ndelete-idle = true\n"
     )
     config = load({"config": file}, {})
-    assert config.delete_idle
+    assert config.idle == Spans(0, 0, 0, 0)
     assert config.naming == Naming(
         legacy=True,
         prefix_timer="t",
@@ -213,6 +214,15 @@ def test_statsd_names_are_set_by_statsd_keys(toml) -> None:
         histogram=(HistogramRule("http", (10.0, float("inf"))),),
         flush_counts=False,
     )
+
+
+def test_each_kind_may_be_idle_for_another_time(toml) -> None:
+    """What is said of a kind stands before delete-idle."""
+    assert load({}, {}).idle == Spans()
+    file = toml("[names]\nidle-gauges = '30s'\nidle-sets = 0\n")
+    assert load({"config": file}, {}).idle == Spans(gauges=30, sets=0)
+    file = toml("[names]\nidle-gauges = '24h'\ndelete-idle = true\n")
+    assert load({"config": file}, {}).idle == Spans(0, 86_400, 0, 0)
 
 
 def test_an_address_may_say_how_it_reads_signed_gauges() -> None:

@@ -98,23 +98,9 @@ def load(text: str) -> Mapping:
     if not isinstance(entries, list):
         file.wrong("mappings", entries, "a list of rules would be right")
     rules = [_rule(number, entry, rule) for number, entry in enumerate(entries, 1)]
-    return Mapping(rules, ordered=not defaults.flag("glob_disable_ordering"))
-
-
-def ignored(mapping: Mapping) -> list[str]:
-    """Sentences about what rules ask for that Metronome reads and does not follow."""
-    plain = Rule(match="", name="")
-    found = []
-    for key in ("ttl", "help", "observer_type", "summary", "histogram"):
-        rules = [
-            str(number)
-            for number, rule in enumerate(mapping.rules, 1)
-            if getattr(rule, key) != getattr(plain, key) and not rule.drop
-        ]
-        if rules:
-            word = f"{key}_options" if key in ("summary", "histogram") else key
-            found.append(f"mapping: {word} has no effect; it stands in rule {', '.join(rules)}")
-    return found
+    said = "summary" if "summary_options" in defaults else ""
+    default = replace(rule, observer_type=rule.observer_type or said)
+    return Mapping(rules, ordered=not defaults.flag("glob_disable_ordering"), default=default)
 
 
 def _rule(number: int, entry: object, default: Rule) -> Rule:

@@ -32,7 +32,7 @@ from typing import Final, NamedTuple
 from metronome.kernel.interface import Mapped, Mapper
 from metronome.model import Kind, Labels, canonical_labels
 
-_REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
+REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))")
 
 KINDS: Final = {
     "counter": Kind.COUNTER,
@@ -86,7 +86,8 @@ class Rule:
     drop: bool = False
     honor_labels: bool = False
     """Labels that the sample brings stand before those of the rule."""
-    observer_type: str = "summary"
+    observer_type: str = ""
+    """``summary`` or ``histogram``; empty: the file says nothing, and a rule means a summary."""
     help: str = ""
     ttl: float = 0.0
     """Seconds after which an idle series is no longer shown; 0 is never."""
@@ -107,8 +108,10 @@ class Match(NamedTuple):
 class Mapping:
     """A mapping file, ready to be asked."""
 
-    def __init__(self, rules: Sequence[Rule], *, ordered: bool = True):
+    def __init__(self, rules: Sequence[Rule], *, ordered: bool = True, default: Rule | None = None):
+        """``default`` has what the file says of names that no rule takes."""
         self.rules = tuple(rules)
+        self.default = default or Rule(match="", name="")
         self._ordered = ordered
         self._globs = _Node()
         for place, rule in enumerate(self.rules):
@@ -190,4 +193,4 @@ def _filled(template: str, group: Callable[[str], str | None]) -> str:
     def text(reference: re.Match[str]) -> str:
         return reference[1] or group(reference[2] or reference[3]) or ""
 
-    return _REFERENCE.sub(text, template) if "$" in template else template
+    return REFERENCE.sub(text, template) if "$" in template else template

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from metronome.fold.cells import Header
+from metronome.fold.shapes import Shape, Shapes
 from metronome.fold.stat import Stat, parse_stat
 from metronome.fold.statsd import Naming
 from metronome.glob import matches
@@ -113,6 +114,12 @@ class Book(NamedTuple):
 
     rules: tuple[Rule, ...] = ()
     sets: tuple[str, ...] = ()
+    shapes: Shapes | None = None
+    """What mapping rules say of series as they are."""
+
+    def shape(self, series: Series) -> Shape | None:
+        """How mapping rules want a series shown; None: as all others are."""
+        return None if self.shapes is None else self.shapes.of(series)
 
     @property
     def graphite_sets(self) -> tuple[str, ...]:

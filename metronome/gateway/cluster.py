@@ -27,6 +27,7 @@ from metronome.gateway.carbon import Carbon, Destination, Sending
 from metronome.gateway.carbon_udp import CarbonDatagrams
 from metronome.gateway.converter import ENCODINGS, Lines
 from metronome.gateway.graphite_out import GraphiteOut
+from metronome.gateway.idle import Spans
 from metronome.gateway.places import endpoint_of, open_datagrams
 from metronome.gateway.rollup_lines import RuleLines
 from metronome.gateway.shares import as_pickle, shared
@@ -85,7 +86,7 @@ class Context(NamedTuple):
 
     stream: str
     naming: Naming
-    repeat_idle: bool
+    idle: Spans
     journal: Journal
     reactor: IReactorTime
     telemetry: Telemetry
@@ -172,7 +173,7 @@ def _output(
         ENCODINGS[form],
         RuleLines(f"graphite:{name}", telemetry),
         roster=context.roster,
-        repeat_idle=context.repeat_idle,
+        idle=context.idle,
         skipped=skipped,
         let_go=lambda: journal.size > journal.budget // 2,
     )

@@ -9,7 +9,7 @@ its names, its old ones or none but the series' own with tags:
 - A ``Flushed`` record ends a period.  All parts of the period are united, one series each,
   and sent with the end of the period as their time: that is when statsd would have sent them.
 - Series that got nothing are sent as statsd sends them: counters, timers and sets as 0,
-  gauges with their last value.  ``repeat_idle=False`` is statsd's ``deleteIdleStats``.
+  gauges with their last value, each kind for as long as ``idle`` says: 0 is statsd's ``deleteIdleStats``.
   What is idle is known in memory only, as in statsd: a restarted gateway repeats nothing
   that it has not seen since.  After ``IDLE_SECONDS`` a series is forgotten.
 - A part that is a period or more too late, or too early, is sent with its own time.
@@ -42,7 +42,7 @@ from metronome.fold.statsd import Namer, Naming
 from metronome.fold.united import united
 from metronome.gateway.carbon import Chunk
 from metronome.gateway.gathering import Gathering, light
-from metronome.gateway.idle import Idle
+from metronome.gateway.idle import Idle, Spans
 from metronome.gateway.rollup_lines import RuleLines
 from metronome.kernel import hash64
 from metronome.kernel.paths import Spelling
@@ -77,7 +77,7 @@ class Lines:
         rules: RuleLines,
         *,
         roster: Roster | None = None,
-        repeat_idle: bool = True,
+        idle: Spans | None = None,
         idle_series: int = IDLE_SERIES,
         skipped: Callable[[str], None] = lambda reason: None,
         let_go: Callable[[], bool] = lambda: False,
@@ -99,7 +99,7 @@ class Lines:
         self._told = -1
         self._gathered = Gathering()
         self._roster = Roster() if roster is None else roster
-        self._idle = Idle(self._roster, idle_series, repeat_idle)
+        self._idle = Idle(self._roster, idle_series, idle or Spans())
         self.use(Book())
 
     def use(self, book: Book) -> None:
@@ -111,6 +111,7 @@ class Lines:
         self._dropping = book if any(rule.drop for rule in book.of(self._stream)) else None
         self._sieve.forget()
         self._rules.use(book)
+        self._idle.use(book.shapes)
 
     def begin(self, position: int) -> None:
         """The first record will be that at a position of the journal."""

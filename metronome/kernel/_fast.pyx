@@ -162,12 +162,14 @@ cdef class Table:
         prefix_limit=0,
         double period=10.0,
         double late=limits.SAMPLE_PAST,
+        uint32_t gauge_flushes=0,
     ):
         self._table = mt_table_new(series_limit, timer_samples, set_members, LN_GAMMA)
         if self._table is NULL:
             raise MemoryError
         self._table.relative = bool(relative_gauges)
         self._table.prefix_limit = prefix_limit
+        self._table.gauge_flushes = gauge_flushes
         self._table.period_ms = max(round(period * 1000), 1)
         self._table.late_ms = round(late * 1000)
         self._table.early_ms = SAMPLE_FUTURE * 1000

@@ -91,6 +91,7 @@ class Table:
         prefix_limit: int = 0,
         period: float = 10.0,
         late: float = SAMPLE_PAST,
+        gauge_flushes: int = 0,
     ):
         self._series_limit = series_limit
         self._timer_samples = timer_samples
@@ -102,6 +103,7 @@ class Table:
         self._guard = Guard(prefix_limit)
         self._late = Late(period, late)
         self._relative = relative_gauges
+        self._gauge_flushes = gauge_flushes
         self._points: list[Point] = []
         self._lanes = [Lane()]
         self._use(0)
@@ -265,9 +267,17 @@ class Table:
                 cell.reset()
         self._folded = 0
         self._flushes += 1
+        if self._gauge_flushes:
+            self._unset_idle()
         if not self._relative:
             self._late.open_ms = start_ms + round(period * 1000)
         return columns
+
+    def _unset_idle(self) -> None:
+        """Gauges that were silent for too long have no value any more."""
+        for cell in self._cells.values():
+            if isinstance(cell, GaugeCell) and self._flushes - cell.used >= self._gauge_flushes - 1:
+                cell.n, cell.held = 0.0, False
 
     def snapshot(self, start_ms: int, period: float) -> Columns:
         """What ``flush`` would give now, and nothing changes."""

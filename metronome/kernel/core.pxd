@@ -90,7 +90,7 @@ cdef extern from "kernel.h" nogil:
         scratch scratch
         size_t point_count
         uint64_t folded, late_samples
-        uint32_t prefix_limit
+        uint32_t prefix_limit, gauge_flushes
         int64_t period_ms, late_ms, early_ms, open_ms
         int failed, relative
         lane **lanes

@@ -175,6 +175,15 @@ static void begin_again(const table *t, series *s)
         s->n = 0;
 }
 
+/* A gauge that was silent for too long has no value any more. */
+static void unset_idle(const table *t, series *s)
+{
+    if (t->flushes + 1 - s->used >= t->gauge_flushes - 1) {
+        s->flags &= (uint8_t)~S_HELD;
+        s->n = 0;
+    }
+}
+
 /* Write a row for each series that is asked for; TAKE_OUT begins the next period.
  * -1 without memory, and then nothing has changed. */
 int mt_harvest(table *t, int what, int64_t start_ms, double period, harvest *out)
@@ -194,6 +203,8 @@ int mt_harvest(table *t, int what, int64_t start_ms, double period, harvest *out
         }
         if (what == TAKE_OUT)
             begin_again(t, s);
+        if (what == TAKE_OUT && s->kind == GAUGE && t->gauge_flushes)
+            unset_idle(t, s);
     }
     for (row = 0; what == GAUGE_VALUES && row < out->sizes.rows; row++) {
         out->arrays.low[row] = out->arrays.high[row] = out->arrays.n[row];

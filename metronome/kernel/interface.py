@@ -139,7 +139,8 @@ class Table(Protocol):
 
     def flush(self, start_ms: int, period: float) -> Columns:
         """Take the folded samples of the period out, as parts that begin at ``start_ms``.
-        Only series that got samples.  Gauges keep their value for later deltas."""
+        Only series that got samples.  Gauges keep their value for later deltas; with ``gauge_flushes``
+        one that got no sample in so many flushes has none any more (1: it is gone with its flush)."""
         ...
 
     def snapshot(self, start_ms: int, period: float) -> Columns:

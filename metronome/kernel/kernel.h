@@ -291,6 +291,7 @@ typedef struct {
     uint64_t folded;
     uint32_t flushes;
     int failed; /* out of memory since last asked */
+    uint32_t gauge_flushes; /* after so many without a sample a gauge has no value; 0: it keeps it */
     int relative; /* gauges: changes since the last flush, told apart from values by d */
 
     lane **lanes;

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 from metronome.errors import ConfigError
-from metronome.fold.mapping import ignored, load
+from metronome.fold.mapping import load
 from metronome.fold.mapping_rules import HistogramOptions, Objective, SummaryOptions
 from metronome.kernel.interface import Mapped
 from metronome.model import Kind
@@ -235,16 +235,3 @@ def test_the_rule_is_named_by_number_and_match() -> None:
     text = "mappings:\n- {match: a, name: a}\n- {match: b.*, name: b, ttl: soon}\n"
     with pytest.raises(ConfigError, match=r"^mapping rule 2 \('b\.\*'\): ttl = 'soon': "):
         load(text)
-
-
-def test_what_has_no_effect_is_told() -> None:
-    """Options that Metronome reads and does not follow are named, for the log."""
-    mapping = load(
-        "mappings:\n- {match: a, name: a}\n- {match: b, name: b, scale: 2, ttl: 1s}\n"
-        "- {match: c, name: c, action: drop, ttl: 1s}\n"
-        "- {match: d, name: d, scale: 2, histogram_options: {buckets: [1]}}\n"
-    )
-    assert ignored(mapping) == [
-        "mapping: ttl has no effect; it stands in rule 2",
-        "mapping: histogram_options has no effect; it stands in rule 4",
-    ]

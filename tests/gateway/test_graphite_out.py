@@ -10,6 +10,7 @@ from metronome.fold.statsd import Naming
 from metronome.gateway.carbon import Carbon
 from metronome.gateway.converter import ENCODINGS, Lines
 from metronome.gateway.graphite_out import GraphiteOut
+from metronome.gateway.idle import Spans
 from metronome.gateway.rollup_lines import RuleLines
 from metronome.kernel.interface import Dialect
 from metronome.limits import CARBON_RESEND, CURSOR_SECONDS, RETRY_MOST
@@ -127,7 +128,7 @@ def test_idle_series_are_repeated() -> None:
 
 def test_idle_series_can_be_left_out() -> None:
     """With statsd's deleteIdleStats only what was heard of is sent."""
-    world = connected(repeat_idle=False)
+    world = connected(idle=Spans(0, 0, 0, 0))
     world.inlet.statsd(b"hits:3|c\nload:7|g")
     world.next_flush()
     assert world.next_flush() == [f"stats.statsd.numStats 0 {STAMP + 10}"]

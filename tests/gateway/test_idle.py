@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
+from metronome.fold.mapping import load
 from metronome.fold.roster import Roster
-from metronome.gateway.idle import Idle
+from metronome.fold.shapes import Shapes
+from metronome.gateway.idle import Idle, Spans
 from metronome.kernel import hash64
 from metronome.limits import IDLE_SECONDS
 from metronome.model import I64
+from metronome.wire.records import Row, columns_of
 from tests.gateway.test_gathering import parts
 
 
 class World:
     """A roster with series, one letter each, and who of them is idle."""
 
-    def __init__(self, most: int = 100, repeat: bool = True):
+    def __init__(self, most: int = 100, spans: Spans | None = None):
         self.roster = Roster()
-        self.idle = Idle(self.roster, most, repeat)
+        self.idle = Idle(self.roster, most, spans or Spans())
         self.now = 1_700_000_000_000
 
     def come(self, names: str) -> I64:
@@ -66,11 +69,47 @@ def test_the_longest_silent_go_first() -> None:
 
 def test_nothing_is_repeated() -> None:
     """Then what was not in the last flush is let go."""
-    world = World(repeat=False)
+    world = World(spans=Spans(0, 0, 0, 0))
     world.flush("ab")
     assert world.flush("bc") == ""
     assert len(world.roster) == 2
     assert world.idle.series() == []
+
+
+def test_each_kind_has_a_span_of_its_own() -> None:
+    """What goes after three flushes is repeated twice."""
+    world = World(spans=Spans(counters=0, gauges=30, timers=20, sets=0.5))
+    world.now += 10_000
+    keys = [b"ca", b"gb", b"tc", b"sd"]
+    rows = [
+        Row(key, hash64(key), kind, 0, 10.0, 1, 1.0, 1.0, 1.0, 1.0, 0.0, ()) for kind, key in enumerate(keys)
+    ]
+    numbers = world.roster.numbers(columns_of(rows))
+    world.idle.hold(numbers)
+    world.idle.hear(numbers, np.ones(4), world.now)
+    world.idle.settle()
+    assert [key for key, _ in world.idle.series()] == [b"gb", b"tc", b"sd"]
+    assert [world.flush("") for _ in range(3)] == ["bc", "b", ""]
+    assert len(world.roster) == 0
+
+
+def test_mapping_rules_have_a_word() -> None:
+    """Their ttl stands before what is usual, from the next time on that the series is heard of."""
+    rule = "mappings: [{match: x, name: b, ttl: 30s}, {match: y, name: c, ttl: 1ms}, {match: z, name: d}]"
+    world = World()
+    world.flush("b")
+    world.idle.use(Shapes(load(rule)))
+    assert world.flush("acd") == "b"
+    assert [world.flush("") for _ in range(3)] == ["bad", "bad", "bad"]
+    assert world.flush("b") == "ad"
+    assert [world.flush("") for _ in range(3)] == ["bad", "bad", "ad"]
+    world.idle.use(Shapes(load("defaults: {ttl: 20s}")))
+    assert world.flush("e") == "ad"
+    assert [world.flush("") for _ in range(2)] == ["ead", "ad"]
+    world.idle.use(Shapes(load(rule.replace("ttl", "help"))))
+    world.flush("b")
+    assert world.flush("") == "bad"
+    assert world.idle.memory == 16 * len(world.idle._seen)
 
 
 def test_somebody_says_that_it_is_to_be_forgotten() -> None:

@@ -221,7 +221,12 @@ def outcome(
 ) -> Any:
     """Everything that a twin makes of blocks of statsd and Graphite lines."""
     table = kernel.Table(
-        series_limit=40, timer_samples=3, set_members=2, prefix_limit=rng.choice((0, 2)), late=30.0
+        series_limit=40,
+        timer_samples=3,
+        set_members=2,
+        prefix_limit=rng.choice((0, 2)),
+        late=30.0,
+        gauge_flushes=rng.choice((0, 0, 1, 2)),
     )
     if rng.random() < 0.5:
         table.begin(100_000)

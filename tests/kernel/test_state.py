@@ -51,6 +51,25 @@ def test_deltas_go_on_after_a_restart(kernel: ModuleType) -> None:
     assert after.gauges().n.tolist() == [2.0, 11.0, 3.0]
 
 
+def test_gauges_lose_their_value(kernel: ModuleType) -> None:
+    """After so many flushes without a sample, the one that had it among them: a change begins at 0."""
+    for flushes, expected in (
+        (0, [7.0, 8.0, 9.0, 10.0]),
+        (1, [7.0, 1.0, 1.0, 1.0]),
+        (3, [7.0, 8.0, 9.0, 1.0]),
+    ):
+        table = kernel.Table(gauge_flushes=flushes)
+        found = []
+        for silent, line in ((0, b"a:7|g"), (1, b"a:+1|g"), (2, b"a:+1|g"), (3, b"a:+1|g")):
+            for _ in range(max(silent - 1, 0)):
+                assert rows(table.flush(0, 10.0)) == []
+            table.feed_statsd(line, UNION)
+            (row,) = rows(table.flush(0, 10.0))
+            found.append(row["n"])
+        assert found == expected
+        assert len(table.gauges()) == (flushes != 1)
+
+
 def test_restoring_keeps_to_the_limit(kernel: ModuleType) -> None:
     """A gauge without room is left out."""
     table = kernel.Table(series_limit=2)
