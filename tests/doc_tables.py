@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from metronome import errors, limits
-from metronome.gateway.telemetry import CATALOGUE
+from metronome.gateway.telemetry import ADVICE, CATALOGUE
 from metronome.options import KEYS
 
 DOC = Path(__file__).parent.parent / "doc"
@@ -49,10 +49,10 @@ def default(value: object) -> str:
 def metrics() -> str:
     """What the gateway tells of itself."""
     body = [
-        (f"`{name}`", kind, " ".join(f"`{label}`" for label in labels), meaning)
+        (f"`{name}`", kind, " ".join(f"`{label}`" for label in labels), meaning, ADVICE.get(name, ""))
         for name, (kind, labels, meaning) in CATALOGUE.items()
     ]
-    return rows(("name", "type", "labels", "meaning"), body)
+    return rows(("name", "type", "labels", "meaning", "what to do when it moves"), body)
 
 
 def reasons(of: dict[str, str]) -> Callable[[], str]:

@@ -1,8 +1,8 @@
 """Our own counters and gauges, for ``/metrics``.
 
-Every name stands in ``CATALOGUE`` with its type, label names and meaning; that table is
-what ``doc/operations.md`` prints.  A name that is not in it is a programming error, so
-that nothing is exported undocumented.
+Every name stands in ``CATALOGUE`` with its type, label names and meaning, and in ``ADVICE`` with what
+to do when it moves; that is what ``doc/metrics.md`` prints.  A name that is not in them is a
+programming error, so that nothing is exported undocumented.
 """
 
 from __future__ import annotations
@@ -176,6 +176,203 @@ CATALOGUE: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
     "metronome_metrics_series": ("gauge", (), "series shown on /metrics"),
 }
 """name -> (type, label names, meaning)."""
+
+ADVICE: Final[dict[str, str]] = {
+    "metronome_info": (
+        'Nothing to do. `kernel="pure"` means that the native kernel was not built: build it (`make '
+        "dev`), folding is slower without."
+    ),
+    "metronome_start_time_seconds": (
+        "A change is a restart. Several in an hour: look into the log for what ends the process."
+    ),
+    "metronome_received_total": (
+        "Falls to nothing: the senders, or the way from them, are gone. Rises by a multiple: `/top.json` "
+        "names who."
+    ),
+    "metronome_stored_total": (
+        "Stays behind `metronome_received_total`: see `metronome_waiting` and "
+        '`metronome_consumer_lag_bytes{consumer="store"}`.'
+    ),
+    "metronome_rejected_total": (
+        "`/ledger.json` and the console's `rejects` have samples of the lines and who sent them; correct "
+        "the sender. The reasons are in reasons.md."
+    ),
+    "metronome_filtered_total": (
+        "Expected: what is classed and set aside, such as repeats. A jump tells of a client that sends "
+        "everything twice."
+    ),
+    "metronome_shed_total": (
+        "Good data was lost. `journal_full`: a consumer is away, see its lag, or raise `limits.journal`. "
+        "`kernel`: see `metronome_datagrams_dropped_total`. Else the limit that the reason names."
+    ),
+    "metronome_diverted_total": (
+        "The store has refused records for good; they are dead letters. Correct what it says in the log, "
+        "then `metronome replay`."
+    ),
+    "metronome_dead_letter_bytes": "Above 0: there is something for `metronome replay`.",
+    "metronome_waiting": "Grows: the store is slow or away. Compare it with `metronome_store_*` and the log.",
+    "metronome_series": (
+        "Grows without end: a label has too many values. `/top.json` names the prefixes; `limits.series-"
+        "per-prefix` bounds them."
+    ),
+    "metronome_lines_total": "Load; compare it with CPU use before adding `--workers`.",
+    "metronome_datagrams_total": (
+        "Load. Many datagrams with one line each: let clients pack them (`max_packet_size`, `maxBufferSize`)."
+    ),
+    "metronome_overflowed_total": (
+        "A series limit is reached and detail is lost: take the label away at its source, or raise "
+        "`limits.series`."
+    ),
+    "metronome_unmapped_total": (
+        "Names that no rule of `--mapping` takes: write rules for those that the console's `rejects` and "
+        "`/top.json` show."
+    ),
+    "metronome_datagrams_dropped_total": (
+        "Samples were lost unseen. Raise `net.core.rmem_max`, add `--workers`, pack datagrams, or send "
+        "over TCP or a Unix socket."
+    ),
+    "metronome_workers": "Below what `--workers` says: some have died, see their restarts.",
+    "metronome_worker_restarts_total": (
+        "A worker has died: the log has its last words. Samples of its open second are lost."
+    ),
+    "metronome_worker_late_total": (
+        "The machine is short of CPU at flushes: fewer workers than cores, or longer `flush-interval`."
+    ),
+    "metronome_connections": (
+        "Near `limits.connections`: clients open connections and do not close them, or there are more "
+        "clients than was thought of."
+    ),
+    "metronome_connections_accepted_total": (
+        "A high rate: clients connect anew for every line; let them keep connections."
+    ),
+    "metronome_connections_closed_total": (
+        "`too_many_connections`: raise `limits.connections`. `idle`: nothing, or raise `limits.idle`. "
+        "`unreadable`: something else speaks to this port."
+    ),
+    "metronome_flush_seconds": (
+        "Above 0.1: too many series for one gateway, or the machine is short of CPU. Datagrams wait in "
+        "the socket buffer meanwhile."
+    ),
+    "metronome_flushes_total": "Stands still: the process hangs; take a stack of it and restart it.",
+    "metronome_flush_waiting_bytes": (
+        "Above 0: the journal refuses. Act before 64 MiB are reached; then the oldest are shed."
+    ),
+    "metronome_journal_bytes": "Grows towards the budget: a consumer does not follow; its lag says which.",
+    "metronome_journal_budget_bytes": "Nothing to do: `limits.journal`.",
+    "metronome_journal_segments": "As `metronome_journal_bytes`.",
+    "metronome_journal_appended_records_total": "Load.",
+    "metronome_journal_appended_bytes_total": "Load of the disk.",
+    "metronome_journal_syncs_total": (
+        "Far below one a second under load of ticks: the disk is slow to sync, and so are answers to "
+        "`POST /tick`."
+    ),
+    "metronome_journal_refused_total": (
+        "Input was refused or shed: free the disk, or bring back the consumer that holds the journal."
+    ),
+    "metronome_journal_torn_bytes_total": (
+        "Expected after a loss of power: what was cut had not been acknowledged."
+    ),
+    "metronome_journal_damaged_records_total": (
+        "The disk has lost or changed data: check it and replace it. What could be read was."
+    ),
+    "metronome_journal_damaged_bytes_total": "As `metronome_journal_damaged_records_total`.",
+    "metronome_journal_unwritable": (
+        "1: free the disk, or make it writable again. Until then `/ready` is 503 and senders are told to "
+        "wait."
+    ),
+    "metronome_consumer_lag_bytes": (
+        "Grows for a consumer: what it sends to is away or too slow, see the log. At the journal's "
+        "budget, input is refused."
+    ),
+    "metronome_consumer_retries_total": (
+        "Something does not take what it is given; the log says what and why. Nothing is lost."
+    ),
+    "metronome_consumer_records_total": (
+        "Stands still while its lag grows: the consumer waits for a store or destination."
+    ),
+    "metronome_undecodable_records_total": (
+        "Records of a newer version are in the journal, or it is damaged: go back to the version that "
+        "wrote them."
+    ),
+    "metronome_store_bytes": (
+        "Grows faster than was planned: shorten `retention.points`, or keep fewer labels."
+    ),
+    "metronome_store_parts": "Grows without end: the ladder does not merge; the log of the keeper says why.",
+    "metronome_store_series": "As `metronome_series`, over the time that is kept.",
+    "metronome_duplicate_ids": "Load: ticks with an id in the last 24 hours.",
+    "metronome_duplicate_ids_forgotten_total": (
+        "More ticks with ids come in 24 hours than are remembered: a repeat that comes late may count twice."
+    ),
+    "metronome_http_requests_total": (
+        "A rise of `401`, `403`: wrong keys or tokens. `429`, `503`: the gateway is overloaded or cannot "
+        "write. `500`: a mistake of ours, the log has its trace."
+    ),
+    "metronome_graphite_sent_total": "Falls to nothing: carbon is away, or nothing is received.",
+    "metronome_graphite_sent_bytes_total": "Load of the network.",
+    "metronome_graphite_resent_total": (
+        "A connection broke and the last minute was sent again; the values are the same. Often: see why "
+        "it breaks."
+    ),
+    "metronome_graphite_window_bytes": (
+        "Near 64 MiB: more is sent in the time of `graphite-resend` than can be kept; shorten it."
+    ),
+    "metronome_graphite_let_go_total": (
+        "A connection that breaks now may lose values: shorten `graphite-resend`."
+    ),
+    "metronome_graphite_connected": (
+        "0: carbon is away or cannot be reached. What is to be sent waits in the journal."
+    ),
+    "metronome_graphite_reconnects_total": (
+        "Often: carbon restarts, or something between closes idle connections."
+    ),
+    "metronome_graphite_stalled": "1: carbon has stopped reading; its cache is full or its disk too slow.",
+    "metronome_graphite_stalls_total": (
+        "Often: carbon is too slow for what is sent; give it a faster disk, more caches, or send less."
+    ),
+    "metronome_graphite_lag_seconds": (
+        "Grows: carbon is away or too slow. After `limits.journal` is full, input is refused."
+    ),
+    "metronome_graphite_skipped_total": "Values that are infinite or no numbers: correct the sender.",
+    "metronome_remote_write_sent_total": "Falls to nothing: the receiver is away; see the lag.",
+    "metronome_remote_write_rejected_total": (
+        "Samples are lost to this receiver. `400`: they come too late for it "
+        "(`out_of_order_time_window`), or another sends the same series. `401`, `403`: its secret. `404`:"
+        " its path. `413`: its limits."
+    ),
+    "metronome_remote_write_unwritten_total": (
+        "The receiver takes requests and leaves samples out: its log says why."
+    ),
+    "metronome_remote_write_requests_total": (
+        "`none`: it cannot be reached. `429`, `5xx`: it is overloaded or broken; requests are sent again."
+    ),
+    "metronome_remote_write_retries_total": (
+        "The receiver was away or overloaded. Nothing is lost while the journal has room."
+    ),
+    "metronome_remote_write_left_out_total": (
+        "`clash`: two series would be one to Prometheus; give one another name by `--mapping`. "
+        "`negative`: a counter is counted down; make it a gauge."
+    ),
+    "metronome_remote_write_series": "Grows without end: as `metronome_series`.",
+    "metronome_remote_write_lag_seconds": (
+        "Above some flush intervals: the receiver is away or too slow. Beyond an hour a Prometheus "
+        "refuses what comes late."
+    ),
+    "metronome_remote_write_version": (
+        "1 where 2 was expected: the receiver is old, or does not say what it has written."
+    ),
+    "metronome_rollup_groups": "Grows without end: a label in `by` has too many values; `limit` bounds them.",
+    "metronome_rollup_left_out_total": (
+        "`late`: parts older than 5 periods; look at clocks and senders' buffers. `early`: a clock is "
+        "ahead. `over_limit`: raise `limit` or drop a label. `clash`: two rules write one path."
+    ),
+    "metronome_metrics_clashes_total": "As `metronome_remote_write_left_out_total` with `clash`.",
+    "metronome_metrics_negative_total": "As `metronome_remote_write_left_out_total` with `negative`.",
+    "metronome_metrics_series": (
+        "Grows without end: as `metronome_series`. Above 100,000, let rules fold labels away before "
+        "Prometheus scrapes."
+    ),
+}
+"""name -> what to do when it moves; of every metric of the catalogue, in its order."""
 
 
 class Family(NamedTuple):

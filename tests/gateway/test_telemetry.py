@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from metronome.gateway.telemetry import CATALOGUE, Telemetry
+from metronome.gateway.telemetry import ADVICE, CATALOGUE, Telemetry
 
 
 def test_counters_add_up_by_labels() -> None:
@@ -46,3 +46,9 @@ def test_names_follow_the_convention(name: str) -> None:
     """Every name begins with metronome_, and exactly the counters end in _total."""
     assert name.startswith("metronome_")
     assert name.endswith("_total") == (CATALOGUE[name][0] == "counter")
+
+
+def test_every_metric_says_what_to_do() -> None:
+    """A number that nobody can act on is of no use: each has its advice, a sentence."""
+    assert list(ADVICE) == list(CATALOGUE)
+    assert all(text.endswith(".") for text in ADVICE.values())
