@@ -47,8 +47,9 @@ fuzz: .venv/installed-test kernel  ## the kernel's twins under the sanitizers: m
 bench: .venv/installed-test kernel  ## the benchmarks, with their figures
 	$(PY) -m tests.bench
 
-doc: .venv/installed-test  ## write the tables of the documentation that the code knows better
+doc: .venv/installed-test  ## write what the code knows better: tables of the documentation, dashboards
 	$(PY) -m tests.doc_tables
+	$(PY) -m tests.kibana_files
 
 clean:  ## everything that was built; data under var/ stays
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -19,7 +19,7 @@ from functools import partial, reduce
 from pathlib import Path
 from typing import Any, Final
 
-from metronome import __version__, cli_import, cli_replay, cli_rules, options, store, values
+from metronome import __version__, cli_import, cli_kibana, cli_replay, cli_rules, options, store, values
 from metronome.config import Config, describe, load, secret_of
 from metronome.errors import ClientError, ConfigError, StoreUnavailable
 from metronome.fold import mapping
@@ -194,6 +194,16 @@ def _import(found: argparse.Namespace) -> int:
     return 1 if told.refused or told.missing else 0
 
 
+def _kibana(found: argparse.Namespace) -> int:
+    secret = Path(found.secret) if found.secret else None
+    place = cli_kibana.Place(found.url, found.space, secret, found.ca, found.flavour, found.prefix)
+    told = cli_kibana.send(place)
+    _print(told)
+    for sentence in told["errors"]:
+        print(f"metronome: {sentence}", file=sys.stderr)
+    return 1 if told["errors"] else 0
+
+
 def _test_rules(found: argparse.Namespace) -> int:
     config = _config(found)
     series = Series(found.name, cli_rules.labels_of(found.labels), Kind[found.kind.upper()])
@@ -227,6 +237,7 @@ def _parser() -> argparse.ArgumentParser:
     again = _with_store(_command(commands, "replay", _replay, "put dead letters into the store again"))
     again.add_argument("--list", action="store_true", help="only print them")
     again.add_argument("--letters", metavar="FILE", help="those of an import, not the gateway's")
+    _add_kibana(commands)
     text = "move everything of a store into another; what was broken off goes on"
     moved = _with_place(_command(commands, "import", _import, text))
     moved.add_argument("--from", dest="source", required=True, metavar="URL", help="a store no gateway uses")
@@ -252,6 +263,17 @@ def _add_stream(commands: Any) -> None:
     _with_place(_command(actions, "list", _list, "list the streams"))
     rotate = _with_place(_command(actions, "rotate", _rotate, "give a stream a new key and token"))
     rotate.add_argument("id", metavar="ID")
+
+
+def _add_kibana(commands: Any) -> None:
+    text = "send data views and dashboards to Kibana or OpenSearch Dashboards"
+    kibana = _command(commands, "kibana-import", _kibana, text)
+    kibana.add_argument("url", metavar="URL", help="http(s)://[USER:PASSWORD@]HOST:5601")
+    kibana.add_argument("--space", default="", metavar="NAME", help="Kibana's space, OpenSearch's tenant")
+    kibana.add_argument("--secret", metavar="FILE", help="USER:PASSWORD or ApiKey KEY")
+    kibana.add_argument("--ca", default="", metavar="FILE", help="authorities for https, PEM")
+    kibana.add_argument("--prefix", default="metronome", metavar="WORD", help="prefix of the indices")
+    kibana.add_argument("--for", dest="flavour", choices=cli_kibana.NAMES, default="", help="do not ask it")
 
 
 def _add_parse(commands: Any) -> None:
