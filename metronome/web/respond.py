@@ -15,7 +15,7 @@ dialogue in front of the dashboard's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from typing import Final
 
 import orjson
@@ -86,12 +86,16 @@ def write(request: Request, answer: Answer, date: bytes) -> None:
 
 @implementer(IPushProducer)
 class _Pieces:
-    """Writes a body piece by piece, as fast as the client takes it."""
+    """Writes a body piece by piece, as fast as the client takes it.
+
+    After an empty piece it lets the reactor do something else: what comes next takes its time.
+    """
 
     def __init__(self, request: Request, body: Iterable[bytes]):
         self._request = request
         self._pieces = iter(body)
         self._paused = False
+        self._ended = False
 
     def begin(self) -> None:
         """Write the head, then the pieces; a HEAD request has the head alone."""
@@ -107,16 +111,24 @@ class _Pieces:
 
     def resumeProducing(self) -> None:
         self._paused = False
-        while not self._paused:
+        if getattr(self._request, "channel", None) is None:
+            self.stopProducing()
+        while not self._paused and not self._ended:
             piece = next(self._pieces, None)
             if piece is None:
+                self._ended = True
                 self._request.unregisterProducer()
                 self._request.finish()
-                return
-            self._request.write(piece)
+            elif piece:
+                self._request.write(piece)
+            else:
+                self._paused = True
+                self._request.channel.callLater(0, self.resumeProducing)
 
     def stopProducing(self) -> None:
-        self._paused = True
+        self._ended = True
+        if isinstance(self._pieces, Generator):
+            self._pieces.close()
 
 
 def early(error: ClientError, headers: dict[str, str]) -> bytes:

@@ -6,6 +6,16 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.web.kit import WebKit
 
 
+class Page:
+    """An exposition with this body."""
+
+    def __init__(self, body: object):
+        self.body = body
+
+    def page(self, accept: str) -> tuple[str, object]:
+        return "text/plain", self.body
+
+
 class MetricsTests(SynchronousTestCase):
     """GET /metrics."""
 
@@ -51,13 +61,49 @@ class MetricsTests(SynchronousTestCase):
                     connection.protocol.pauseProducing()
                 yield b"piece %d\n" % number
 
-        class Page:
-            def page(self, accept: str) -> tuple[str, object]:
-                return "text/plain", pieces()
-
-        object.__setattr__(kit.gateway, "exposition", Page())
+        object.__setattr__(kit.gateway, "exposition", Page(pieces()))
         connection.send(b"GET /metrics HTTP/1.1\r\nHost: g\r\n\r\n")
         self.assertEqual(made, [0, 1])
         connection.protocol.resumeProducing()
         self.assertEqual(made, [0, 1, 2, 3, 4])
         self.assertEqual(connection.reply().body, b"".join(b"piece %d\n" % number for number in made))
+
+    def test_a_page_that_takes_its_time(self) -> None:
+        """After an empty piece the reactor has its turn."""
+        kit = WebKit(metrics_public=True)
+        self.addCleanup(kit.close)
+        connection = kit.connect()
+        made = []
+
+        def pieces() -> object:
+            for number in range(3):
+                made.append(number)
+                yield b""
+            yield b"done\n"
+
+        object.__setattr__(kit.gateway, "exposition", Page(pieces()))
+        connection.send(b"GET /metrics HTTP/1.1\r\nHost: g\r\n\r\n")
+        self.assertEqual(made, [0])
+        for _ in range(3):
+            kit.clock.advance(0)
+        self.assertEqual(connection.reply().body, b"done\n")
+
+    def test_a_client_that_goes(self) -> None:
+        """Its page is closed, and nothing more of it is made."""
+        kit = WebKit(metrics_public=True)
+        self.addCleanup(kit.close)
+        connection = kit.connect()
+        closed = []
+
+        def pieces() -> object:
+            try:
+                while True:
+                    yield b""
+            finally:
+                closed.append(True)
+
+        object.__setattr__(kit.gateway, "exposition", Page(pieces()))
+        connection.send(b"GET /metrics HTTP/1.1\r\nHost: g\r\n\r\n")
+        connection.lose()
+        kit.clock.advance(0)
+        self.assertEqual(closed, [True])
