@@ -427,11 +427,14 @@ class Telemetry:
         )
 
     def families(self) -> list[Family]:
-        """Everything that has a value, in the order of the catalogue."""
+        """Everything that has a value, in the order of the catalogue; counters without labels
+        have one from the start."""
         found = []
         for name, (kind, label_names, meaning) in CATALOGUE.items():
             values = dict(self._counts.get(name, {}))
             values.update({key: read() for key, read in self._reads.get(name, {}).items()})
+            if kind == "counter" and not label_names:
+                values.setdefault((), 0.0)  # there before it counts: the first one is seen to be one
             samples = [(dict(zip(label_names, key, strict=True)), value) for key, value in values.items()]
             if samples:
                 found.append(Family(name, kind, meaning, samples))
