@@ -59,6 +59,7 @@ class ThreadWorker:
     def _run(self) -> None:
         while (work := self._jobs.get()) is not None:
             work()
+            del work  # and all that the job speaks of, which may be megabytes, before the next comes
         self._reactor.callFromThread(self._end)
 
     def _end(self) -> None:

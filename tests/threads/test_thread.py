@@ -5,9 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from twisted.internet.defer import Deferred
 
@@ -48,6 +50,18 @@ def test_jobs_are_done_in_order_on_one_other_thread(turns: Turns, worker: Thread
     turns.until(last)
     assert [number for number, _ in done] == list(range(10))
     assert len({thread for _, thread in done} - {threading.get_ident()}) == 1
+
+
+def test_what_a_job_speaks_of_is_let_go_when_it_is_done(turns: Turns, worker: ThreadWorker) -> None:
+    """An idle worker keeps nothing alive; a job's batch may be megabytes."""
+    batch = np.zeros(1)
+    seen = weakref.ref(batch)
+    turns.until(worker.do(lambda batch=batch: None))
+    del batch
+    until = time.monotonic() + 5
+    while seen() is not None and time.monotonic() < until:
+        time.sleep(0.001)
+    assert seen() is None
 
 
 def test_a_result_comes_in_the_reactor(turns: Turns, worker: ThreadWorker) -> None:
