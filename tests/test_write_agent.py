@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -63,8 +65,8 @@ class Tls(TestCase):
 
     def setUp(self) -> None:
         """A server whose certificate nobody knows."""
-        folder = Path(self.mktemp())
-        folder.mkdir()
+        folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
         self.cert, key = pem(folder)
         self.both = folder / "both.pem"
         self.both.write_bytes(self.cert.read_bytes() + key.read_bytes())
