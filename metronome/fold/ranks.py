@@ -1,4 +1,4 @@
-"""Quantiles of many timers at once, from the samples or the sketches in their rows."""
+"""Quantiles and buckets of many timers at once, from the samples or the sketches in their rows."""
 
 from __future__ import annotations
 
@@ -43,3 +43,17 @@ def quantiles_of(columns: Columns, wanted: Sequence[float]) -> npt.NDArray[np.fl
         found = np.searchsorted(before[1:], base + q * spread, side="right")
         out[filled, place] = values[np.clip(found, begins, ends - 1)]
     return out
+
+
+def counts_in(columns: Columns, limits: Sequence[float]) -> npt.NDArray[np.float64]:
+    """For each row how much weight lies at or below each limit (ascending) and above the one before;
+    last what is above all of them.  Exact from samples; a bin lies where its middle does."""
+    rows, width = len(columns), len(limits) + 1
+    sampled, binned = owners_of(columns.samples, rows), owners_of(columns.bins, rows)
+    weights = columns.weights.flat if len(columns.weights.ends) else np.ones(len(sampled))
+    bins: F64 = values_of(np.asarray(columns.bins.flat, np.int16))
+    bins = np.clip(bins, columns.low[binned], columns.high[binned])
+    places = np.searchsorted(np.array(limits), np.concatenate((columns.samples.flat, bins)), side="left")
+    cells = np.concatenate((sampled, binned)) * width + places
+    counts = np.bincount(cells, np.concatenate((weights, columns.bin_counts.flat)), rows * width)
+    return counts.astype(np.float64).reshape(rows, width)

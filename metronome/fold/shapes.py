@@ -74,7 +74,9 @@ class Shapes:
 
     def of(self, series: Series) -> Shape | None:
         """What is said of a series; None where it is shown as all others are."""
-        candidates = sorted([*self._named.get(series.name, ()), *self._others], key=lambda one: one[0])
+        candidates = self._named.get(series.name, [])
+        if self._others:
+            candidates = sorted([*candidates, *self._others], key=lambda one: one[0])
         maker = next((maker for _, maker in candidates if maker.made(series)), self._default)
         shape = maker.observed if series.kind is Kind.TIMER else maker.shape
         return None if shape == _USUAL else shape

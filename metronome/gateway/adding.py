@@ -14,12 +14,11 @@ import numpy as np
 
 from metronome.fold.columns import keys_of, take
 from metronome.fold.index import Index, grown
-from metronome.fold.ranks import quantiles_of
+from metronome.fold.ranks import counts_in, quantiles_of
 from metronome.fold.rules import Book
 from metronome.fold.sketch import quantiles as sketch_quantiles
-from metronome.gateway.exposed import of_group, of_series
+from metronome.gateway.exposed import Exposed, of_group, of_series
 from metronome.gateway.shelf import Ended, Group
-from metronome.gateway.shown import QUANTILES
 from metronome.gateway.totals import Totals
 from metronome.limits import ROLLUP_SERIES
 from metronome.model import F64, I64, Columns, Kind, parse_key
@@ -55,6 +54,10 @@ class Adding:
         self._refused: dict[object, int] = {}
         """Groups that have no place, and how often names had become free when they asked."""
         self._asked = 0
+        self._shapes: list[tuple[str, tuple[float, ...]]] = []
+        """Type, and quantiles or limits."""
+        self._shape_at: I64 = np.empty(0, np.int64)
+        """By the place of a series: which of them it has."""
 
     def use(self, book: Book) -> None:
         """Ask these rules from now on.  Where they want no series as they are, those leave."""
@@ -78,13 +81,22 @@ class Adding:
         self._add(first[counters], n[counters])
         others = ~(counters | timers)
         totals.values[first[others]] = n[others]
-        rows = np.flatnonzero(timers)
-        if len(rows):
-            first, size = first[rows], len(QUANTILES)
-            columns = take(columns, rows)
-            totals.values[first[:, None] + np.arange(size)] = quantiles_of(columns, QUANTILES)
-            totals.values[first + size] += columns.n
-            totals.values[first + size + 1] += columns.d
+        shapes = np.where(timers, self._shape_at[places], -1)
+        for shape in np.unique(shapes[timers]).tolist():
+            rows = np.flatnonzero(shapes == shape)
+            self._observe(first[rows], take(columns, rows), *self._shapes[shape])
+
+    def _observe(self, first: I64, columns: Columns, word: str, points: tuple[float, ...]) -> None:
+        """Timers that are shown alike."""
+        values, size = self.totals.values, len(points)
+        if word == "histogram":
+            counts = np.cumsum(counts_in(columns, points), axis=1)
+            values[first[:, None] + np.arange(size + 1)] += counts
+            values[first + size + 1] += columns.n
+            return
+        values[first[:, None] + np.arange(size)] = quantiles_of(columns, points)
+        values[first + size] += columns.n
+        values[first + size + 1] += columns.d
 
     def groups(self, ended: Ended, now: int, period: int) -> None:
         """What a rule gives out at the end of a flush."""
@@ -153,8 +165,21 @@ class Adding:
         series = parse_key(key)
         if not self._book.taking(series, self._stream)[1]:
             return _DROPPED
-        exposed, meaning = of_series(series, self._stream)
-        return self.totals.join(exposed, meaning, now, born, self._ttl)
+        shape = self._book.shape(series)
+        ttl = self._ttl if shape is None or not shape.ttl else round(shape.ttl * 1000)
+        exposed, meaning = of_series(series, self._stream, shape)
+        place = self.totals.join(exposed, meaning, now, born, ttl)
+        if place >= 0:
+            self._remember(place, exposed)
+        return place
+
+    def _remember(self, place: int, exposed: Exposed) -> None:
+        shape = exposed.type, exposed.points
+        if shape not in self._shapes:
+            self._shapes.append(shape)
+        if place >= len(self._shape_at):
+            self._shape_at = grown(self._shape_at, place + 1)
+        self._shape_at[place] = self._shapes.index(shape)
 
     def _place_of(self, ended: Ended, group: Group, now: int, born: int) -> int:
         place = self._groups.get(group.out)

@@ -23,6 +23,7 @@ import orjson
 
 from metronome.fold.cells import Header
 from metronome.fold.rules import NAME, Rule, Slot, filled
+from metronome.fold.shapes import Shape
 from metronome.gateway.shown import MAIN, QUANTILES, TYPES
 from metronome.model import Kind, Labels, Series
 from metronome.wire import prometheus_text as text
@@ -89,12 +90,17 @@ def unpacked(data: bytes) -> Exposed:
     return Exposed(kind, base, tuple((name, value) for name, value in labels), tuple(points))
 
 
-def of_series(series: Series, stream: str) -> tuple[Exposed, str]:
-    """A series as it is, and what is told of its family."""
+def of_series(series: Series, stream: str, shape: Shape | None = None) -> tuple[Exposed, str]:
+    """A series as it is, or as mapping rules want it shown, and what is told of its family."""
     name, labels, kind = series
-    points = QUANTILES if kind is Kind.TIMER else ()
-    exposed = Exposed(TYPES[kind], text.family_name(name, TYPES[kind]), _labels(labels, stream), points)
-    return exposed, f"{name} ({kind.word})"
+    shape, word = shape or Shape(), TYPES[kind]
+    points: tuple[float, ...] = QUANTILES if kind is Kind.TIMER else ()
+    if shape.histogram is not None:
+        word, points = "histogram", shape.histogram.buckets
+    elif shape.summary is not None:
+        points = tuple(objective.quantile for objective in shape.summary.quantiles)
+    exposed = Exposed(word, text.family_name(name, word), _labels(labels, stream), points)
+    return exposed, shape.help or f"{name} ({kind.word})"
 
 
 def of_group(slot: Slot, header: Header, stream: str) -> tuple[Exposed, str]:

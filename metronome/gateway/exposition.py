@@ -17,7 +17,8 @@ Where two families would share a name (a counter ``a`` and a timer ``a``; ``a.b`
 different kinds), or two series all labels, the first stays as long as it is shown; the later
 is left out and counted in ``metronome_metrics_clashes_total``.  So the page is always valid.
 
-A series that is idle for ``ttl`` seconds is shown no longer.
+A series that is idle for ``ttl`` seconds is shown no longer.  Mapping rules may say something else of
+this, of a family's meaning, and of what timers are (``shaping.py``).
 
 Where rules have a ``prometheus`` name, the page shows their groups, and every series only if it
 is asked for.  Counters and timers of a group go on with every flush, by what arrived, late or
@@ -118,7 +119,7 @@ class Exposition:
             elif isinstance(content, Flushed):
                 yield from self._series.end(content, now)
                 yield from self._groups.end(content, now)
-                yield from self._board.expire(now - self._ttl)
+                yield from self._board.expire(now, self._ttl)
             self._done = record.position
             yield
 

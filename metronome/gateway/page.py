@@ -185,7 +185,8 @@ class Page:
         array, places = sheet.beside(numbers, number)
         beside = array[places]
         if manner.type == SUMMARY:
-            quantiles = np.where(sheet.seen[numbers][:, None] >= self._recent, beside[:, 1:], math.nan)
+            recent = sheet.seen[numbers][:, None] >= self._recent - manner.older
+            quantiles = np.where(recent, beside[:, 1:], math.nan)
             values = np.hstack([quantiles, n, _whole(beside[:, :1]), *born])
             wanted = np.ones(values.shape, np.bool_)
             if self._open_metrics:

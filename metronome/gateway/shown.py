@@ -32,7 +32,7 @@ MAIN: Final = "main"
 QUANTILES: Final = (0.5, 0.9, 0.95, 0.99)
 TYPES: Final = {Kind.COUNTER: "counter", Kind.GAUGE: "gauge", Kind.TIMER: "summary", Kind.SET: "gauge"}
 COUNTER, GAUGE, SUMMARY, HISTOGRAM = range(len(lines.TYPES))
-_TYPE_OF_KIND: Final = np.array([lines.TYPES.index(TYPES[kind]) for kind in Kind], np.uint8)
+TYPE_OF_KIND: Final = np.array([lines.TYPES.index(TYPES[kind]) for kind in Kind], np.uint8)
 
 NOBODY: Final = 0
 NEW: Final = 1
@@ -55,6 +55,14 @@ class Manner(NamedTuple):
     """HELP; nothing: that is the name of the first series."""
     quantiles: tuple[float, ...] = QUANTILES
     buckets: tuple[float, ...] = ()
+    ttl: float = 0.0
+    """For how many seconds a series is shown that is not heard of; 0: as usual."""
+    max_age: float = 0.0
+    """Quantiles are of what came in so many seconds; 0: in the last period that brought anything."""
+    ages: int = 0
+    """In how many steps what is too old leaves."""
+    older: float = 0.0
+    """By how many seconds quantiles may be older than usual."""
 
     @property
     def width(self) -> int:
@@ -130,17 +138,22 @@ class Sheet:
             self.state[new], self.seen[new], self.born[new] = NEW, int(now), int(began)
         return numbers, new
 
-    def of_manner(self, numbers: I64, manner: int) -> None:
-        """Say how series are shown that are not so by their kind."""
+    @property
+    def has_manners(self) -> bool:
+        """Whether anything was said of how series are shown."""
+        return self._manner is not None
+
+    def of_manner(self, numbers: I64, manner: I64 | int | None) -> None:
+        """Say how series are shown that are not so by their kind; None: by their kind."""
         if self._manner is None or len(self._manner) < len(self.state):
             before = np.zeros(0, np.uint16) if self._manner is None else self._manner
             self._manner = grown(before, len(self.state))
-        self._manner[numbers] = manner
+        self._manner[numbers] = TYPE_OF_KIND[self.roster.kinds(numbers)] if manner is None else manner
 
     def manner(self, numbers: I64) -> I64:
         """Which of the manners is that of each series."""
         if self._manner is None:
-            return _TYPE_OF_KIND[self.roster.kinds(numbers)].astype(np.int64)
+            return TYPE_OF_KIND[self.roster.kinds(numbers)].astype(np.int64)
         return self._manner[numbers].astype(np.int64)
 
     def types(self, numbers: I64) -> U8:
@@ -158,18 +171,26 @@ class Sheet:
         self._rows[without] = store.take(len(without)) + 1
         return store.values, self._rows[numbers].astype(np.int64) - 1
 
+    def is_idle(self, numbers: I64, now: float, ttl: float) -> npt.NDArray[np.bool_]:
+        """Which series were not heard of for so long, or for as long as their manner says."""
+        seen = self.seen[numbers]
+        if not any(manner.ttl for manner in self.manners):
+            return seen <= now - ttl
+        ttls = np.array([manner.ttl or ttl for manner in self.manners])
+        return seen <= now - ttls[self.manner(numbers)]
+
     def clear(self, numbers: I64) -> None:
         """Let go of the values of series, each given once."""
         having = numbers[numbers < len(self._rows)]
         having = having[self._rows[having] > 0]
         if len(having):
-            for manner, own in _parted(self.manner(having)):
+            for manner, own in parted(self.manner(having)):
                 self._beside[manner].give_back(self._rows[having[own]].astype(np.int64) - 1)
             self._rows[having] = 0
         self.n[numbers] = 0
 
 
-def _parted(values: I64) -> Iterator[tuple[int, I64]]:
+def parted(values: I64) -> Iterator[tuple[int, I64]]:
     """Each value, and the places where it stands."""
     for value in np.unique(values).tolist():
         yield value, np.flatnonzero(values == value)
@@ -240,14 +261,15 @@ class Board:
             self.families.leave(sheet.state[shown].astype(np.int64) - SHOWN, series)
         self._size -= len(shown) + int((states == WAITS).sum())
 
-    def expire(self, oldest: float) -> Iterator[None]:
-        """Take off what was not heard of since."""
+    def expire(self, now: float, ttl: float) -> Iterator[None]:
+        """Take off what was not heard of for so long, or for as long as its manner says."""
         for sheet in self.sheets:
-            idle = np.flatnonzero((sheet.state != NOBODY) & (sheet.seen <= oldest))
+            known = np.flatnonzero(sheet.state)
+            idle = known[sheet.is_idle(known, now, ttl)]
             for begin in range(0, len(idle), METRICS_STEP_ROWS):
                 some = idle[begin : begin + METRICS_STEP_ROWS]
-                # Between two steps it may have been heard of.
-                self.remove(sheet, some[(sheet.state[some] != NOBODY) & (sheet.seen[some] <= oldest)])
+                some = some[sheet.state[some] != NOBODY]  # between two steps it may have been heard of
+                self.remove(sheet, some[sheet.is_idle(some, now, ttl)])
                 yield
 
     def shown(self) -> tuple[U16, I32, I32]:

@@ -16,13 +16,15 @@ import numpy.typing as npt
 
 from metronome.fold.columns import take
 from metronome.fold.index import grown
-from metronome.fold.ranks import quantiles_of
+from metronome.fold.ranks import counts_in, quantiles_of
 from metronome.fold.roster import Rosters
 from metronome.fold.rules import Book
 from metronome.fold.united import united
 from metronome.gateway.gathering import Gathering, light
-from metronome.gateway.shown import DROPPED, NEW, QUANTILES, SUMMARY, Board, Sheet
+from metronome.gateway.shaping import Shaping
+from metronome.gateway.shown import DROPPED, HISTOGRAM, NEW, Board, Sheet, parted
 from metronome.gateway.telemetry import Telemetry
+from metronome.gateway.windows import Windows
 from metronome.limits import METRICS_STEP_ROWS
 from metronome.model import F64, I64, Columns, Flushed, Kind, Parts, Ragged, parse_key
 
@@ -92,6 +94,8 @@ class ShownSeries:
         self._book = Book()
         self._sheets: dict[str, Sheet] = {}
         self._heard: dict[str, _Heard] = {}
+        self._shaping: dict[str, Shaping] = {}
+        self._windows: dict[str, Windows] = {}
         self._dropping: set[str] = set()
         self._asked: dict[str, Flags] = {}
         self._began = 0.0
@@ -102,6 +106,7 @@ class ShownSeries:
         self._dropping = {rule.stream for rule in book.rules if rule.drop}
         self._asked = {}
         for stream, sheet in self._sheets.items():
+            self._shaping[stream].use(book.shapes)
             if not book.shows_every_series:
                 self._board.remove(sheet, np.flatnonzero(sheet.state))
                 self._heard[stream] = _Heard()
@@ -112,9 +117,14 @@ class ShownSeries:
         """Take parts; nothing on the page changes before the next :meth:`end`."""
         sheet = self._sheets.get(parts.stream)
         if sheet is None:
-            sheet = self._sheets[parts.stream] = self._board.add(self._rosters.of(parts.stream), parts.stream)
-            self._heard[parts.stream] = _Heard()
+            sheet = self._begin(parts.stream)
         numbers, new = sheet.numbers(parts.columns, now, self._began)
+        changed = self._shaping[parts.stream].ask(numbers, new)
+        if len(changed):
+            self._board.remove(sheet, changed)
+            self._heard[parts.stream].forget(changed)
+            numbers, new = sheet.numbers(parts.columns, now, self._began)
+            self._shaping[parts.stream].ask(numbers, new)
         columns = replace(parts.columns, keys=_NO_KEYS)
         if parts.stream in self._dropping:
             self._ask(sheet, numbers, new)
@@ -131,6 +141,15 @@ class ShownSeries:
         if len(rows):
             heard.others.keep(light(take(columns, rows), numbers[rows]))
 
+    def _begin(self, stream: str) -> Sheet:
+        """A stream was heard of for the first time."""
+        sheet = self._sheets[stream] = self._board.add(self._rosters.of(stream), stream)
+        self._heard[stream] = _Heard()
+        self._windows[stream] = Windows(sheet)
+        self._shaping[stream] = Shaping(sheet)
+        self._shaping[stream].use(self._book.shapes)
+        return sheet
+
     def end(self, flushed: Flushed, now: float) -> Iterator[None]:
         """A flush has ended: bring up to date what was heard of, of every stream."""
         for stream, heard in list(self._heard.items()):
@@ -144,6 +163,7 @@ class ShownSeries:
             for columns in others.shares(METRICS_STEP_ROWS):
                 self._update(sheet, united(columns, columns.times * 0), now)
                 yield
+            yield from self._windows[stream].age(now)
         self._began = flushed.time / 1000 + flushed.period
 
     def _ask(self, sheet: Sheet, numbers: I64, new: I64) -> None:
@@ -190,9 +210,19 @@ class ShownSeries:
         timers = np.flatnonzero(columns.kinds == Kind.TIMER)
         sets = np.flatnonzero(columns.kinds == Kind.SET)
         sheet.n[numbers[sets]] = columns.n[sets]
-        if not len(timers):
-            return
         sheet.n[numbers[timers]] += columns.n[timers]
-        values, rows = sheet.beside(numbers[timers], SUMMARY)
-        values[rows, 0] += columns.d[timers]
-        values[rows, 1:] = quantiles_of(take(columns, timers), QUANTILES)
+        for manner, own in parted(sheet.manner(numbers[timers])):
+            self._observe(sheet, manner, take(columns, timers[own]), now)
+
+    def _observe(self, sheet: Sheet, number: int, columns: Columns, now: float) -> None:
+        """Timers that are shown alike."""
+        manner, numbers = sheet.manners[number], columns.ids.astype(np.int64)
+        values, rows = sheet.beside(numbers, number)
+        if manner.type == HISTOGRAM:
+            values[rows] += counts_in(columns, manner.buckets)
+            return
+        values[rows, 0] += columns.d
+        if manner.max_age:
+            self._windows[sheet.stream].keep(columns, number, now)
+        else:
+            values[rows, 1:] = quantiles_of(columns, manner.quantiles)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from metronome.fold import sketch
 from metronome.fold.columns import no_rows
-from metronome.fold.ranks import quantiles_of
+from metronome.fold.ranks import counts_in, quantiles_of
 from metronome.kernel import Table
 from metronome.kernel.interface import Dialect
 from metronome.model import Columns, parse_key
@@ -77,3 +77,25 @@ def test_rows_without_samples() -> None:
     assert np.isnan(found["a"][0])
     assert found["b"][0] == 5
     assert quantiles_of(no_rows(), (0.5,)).shape == (0, 1)
+
+
+@given(TIMERS, st.sampled_from([3, 1000]))
+def test_buckets_count_everything_once(values: dict[str, list[int]], timer_samples: int) -> None:
+    """At or below each limit and above the one before; exact from samples, by their middles from bins."""
+    limits = (0.0, 99.5, 100.0, 500.0)
+    columns = folded(values, timer_samples)
+    found = counts_in(columns, limits)
+    for row in range(len(columns)):
+        samples = values[parse_key(columns.key(row)).name]
+        assert found[row].sum() == len(samples)
+        if len(samples) <= timer_samples:
+            below = [sum(value <= limit for value in samples) for limit in (*limits, math.inf)]
+            assert np.cumsum(found[row]).tolist() == below
+
+
+def test_buckets_of_weighted_samples() -> None:
+    """Each sample counts 1/rate; of no rows there are none."""
+    table = Table()
+    table.feed_statsd(b"a:1:2|ms|@0.1\na:3|ms\nb:9|c", Dialect())
+    assert counts_in(table.flush(0, 10.0), (1.0, 2.5)).tolist() == [[10, 10, 1], [0, 0, 0]]
+    assert counts_in(no_rows(), (1.0,)).shape == (0, 2)

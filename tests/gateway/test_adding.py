@@ -7,6 +7,8 @@ from collections import Counter
 import pytest
 
 from metronome.fold.columns import join as joined
+from metronome.fold.mapping import load
+from metronome.fold.shapes import Shapes
 from metronome.fold.united import united
 from metronome.gateway.adding import Adding
 from metronome.gateway.exposed import Names
@@ -52,6 +54,21 @@ def test_kinds_add_up_or_stand() -> None:
     world.send("a:3|c\nb:4|g\nc:x|s\nc:y|s\nd:10|ms\nd:20|ms|@0.5")
     world.send("a:2|c\nb:7|g\nc:x|s\nd:30|ms")
     assert world.cells() == {"a": [5], "b": [7], "c": [1], "d": [30, 30, 30, 30, 80, 4]}
+
+
+def test_mapping_rules_shape_timers() -> None:
+    """Histograms add up, summaries have their rule's quantiles; a series may leave sooner than others."""
+    world = World()
+    rules = """
+mappings:
+- {match: x, name: h, observer_type: histogram, histogram_options: {buckets: [1, 5]}}
+- {match: y, name: s, ttl: 5s, summary_options: {quantiles: [{quantile: 1, error: 0}]}}
+"""
+    world.adding.use(book("")._replace(shapes=Shapes(load(rules))))
+    world.send("h:1:3:9|ms\ns:4:2|ms\nt:7|ms")
+    world.send("h:5|ms\ns:1|ms")
+    assert world.cells() == {"h": [1, 3, 4, 18], "s": [1, 7, 3], "t": [7, 7, 7, 7, 7, 1]}
+    assert sorted(world.totals.series(place).base for place in world.totals.idle(world.now + 5000)) == ["s"]
 
 
 def test_a_counter_that_goes_down() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from metronome.fold.cells import Header
+from metronome.fold.mapping_rules import HistogramOptions, Objective, SummaryOptions
 from metronome.fold.rules import prometheus_slots
+from metronome.fold.shapes import Shape
 from metronome.gateway.exposed import (
     COUNT,
     LAST,
@@ -43,6 +45,16 @@ def test_samples_of_each_kind(kind: Kind, codes: list[int], samples: list[str]) 
     assert [labels["__name__"] + labels.get("quantile", "") for labels, _ in found] == samples
     assert [cell for _, cell in found] == list(range(len(codes)))
     assert all(labels["a"] == "1" for labels, _ in found)
+
+
+def test_mapping_rules_have_a_word() -> None:
+    """Of what a timer is, and of what is told of a family."""
+    series = Series("wait", (), Kind.TIMER)
+    summary = SummaryOptions(quantiles=(Objective(0.3, 0.01),))
+    exposed, meaning = of_series(series, "main", Shape(help="how long", summary=summary))
+    assert (exposed.type, exposed.points, meaning) == ("summary", (0.3,), "how long")
+    exposed, meaning = of_series(series, "main", Shape(histogram=HistogramOptions(buckets=(1, 2))))
+    assert (exposed.type, exposed.points, meaning) == ("histogram", (1, 2), "wait (timer)")
 
 
 def test_a_histogram() -> None:

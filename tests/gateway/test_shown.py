@@ -52,9 +52,9 @@ def test_who_is_not_heard_of_leaves() -> None:
     shown.put(one, 1.0, 1.0)
     shown.put(two, 2.0, 2.0)
     shown.put(one, 3.0, 3.0)
-    list(shown.board.expire(2.0))
+    list(shown.board.expire(5.0, 3.0))
     assert shown.lines() == ['a{x="1"} 3']
-    list(shown.board.expire(3.0))
+    list(shown.board.expire(6.0, 3.0))
     assert (shown.lines(), len(shown.board), len(shown.sheet().roster)) == ([], 0, 0)
     shown.hear([one], 4.0)
     assert shown.lines() == ['a{x="1"} 0']

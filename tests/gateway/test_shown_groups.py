@@ -122,7 +122,7 @@ def test_a_group_that_was_idle_begins_anew() -> None:
     """It has left the page by its time to live, though the rule knows it still."""
     world = World(rule("a", "f"))
     world.flush(("a", C, 1, "x"))
-    list(world.board.expire(world.now))
+    list(world.board.expire(world.now, 0.0))
     assert world.lines() == []
     world.flush(("a", C, 5, "x"))
     assert world.lines() == ['f_total{host="x"} 5']
