@@ -19,8 +19,6 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-import orjson
-
 from metronome.fold.cells import Header
 from metronome.fold.rules import NAME, Rule, Slot, filled
 from metronome.fold.shapes import Shape
@@ -51,8 +49,10 @@ class Exposed(NamedTuple):
     """The quantiles of a summary, the limits of a histogram."""
 
     def packed(self) -> bytes:
-        """As bytes, equal for equal ones."""
-        return orjson.dumps(tuple(self))
+        """As bytes, equal for equal ones; labels never hold NUL."""
+        pairs = [text for pair in self.labels for text in pair]
+        points = " ".join([repr(float(point)) for point in self.points])
+        return "\0".join([self.type, self.base, points, *pairs]).encode()
 
     @property
     def codes(self) -> list[int]:
@@ -86,8 +86,9 @@ class Exposed(NamedTuple):
 
 def unpacked(data: bytes) -> Exposed:
     """The reverse of :meth:`Exposed.packed`."""
-    kind, base, labels, points = orjson.loads(data)
-    return Exposed(kind, base, tuple((name, value) for name, value in labels), tuple(points))
+    kind, base, points, *pairs = data.decode().split("\0")
+    labels = tuple(zip(pairs[::2], pairs[1::2], strict=True))
+    return Exposed(kind, base, labels, tuple([float(point) for point in points.split()]))
 
 
 def of_series(series: Series, stream: str, shape: Shape | None = None) -> tuple[Exposed, str]:

@@ -13,7 +13,8 @@ Neither is synced: they are for a process that dies, not for a machine that lose
 that a run may send again what the receiver has; a Prometheus refuses samples that come before
 its last, so it has each once all the same.
 
-Image: ``u32 length | JSON header | series, a line each | arrays | u32 CRC-32`` of all before.
+Image: ``u32 length | JSON header | arrays | ends of the series' texts | texts | u32 CRC-32`` of all
+before.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,13 +72,12 @@ def encoder(state: State) -> Callable[[], bytes]:
             "sent": state.sent,
             "families": state.families,
             "streams": streams,
-            "texts": sum(map(len, series)) + len(series),
         }
     )
 
     def encode() -> bytes:
-        lines = b"".join([line + b"\n" for line in series])
-        body = b"".join([len(header).to_bytes(4, "little"), header, lines, *arrays])
+        ends = np.cumsum(np.fromiter(map(len, series), np.int64, len(series)))
+        body = b"".join([len(header).to_bytes(4, "little"), header, *arrays, ends.tobytes(), *series])
         return body + zlib.crc32(body).to_bytes(4, "little")
 
     return encode
@@ -87,19 +88,23 @@ def decode(data: bytes) -> State:
     body, check = data[:-4], data[-4:]
     if len(data) < 8 or zlib.crc32(body).to_bytes(4, "little") != check:
         raise ValueError("its checksum does not fit")
-    begin = 4 + int.from_bytes(body[:4], "little")
-    header = orjson.loads(body[4:begin])
-    end = begin + header["texts"]
-    lines = body[begin:end].split(b"\n")
-    streams = {}
-    row = 0
+    end = 4 + int.from_bytes(body[:4], "little")
+    header = orjson.loads(body[4:end])
+    found: dict[str, tuple[int, int, list[Any]]] = {}
     for stream, (position, stamp, rows, cells) in header["streams"].items():
         arrays: list[Any] = []
         for length, dtype in [*[(rows, np.int64)] * 4, (cells, np.float64)]:
             arrays.append(np.frombuffer(body, dtype, length, end))
             end += 8 * length
-        streams[stream] = Kept(position, stamp, Image(lines[row : row + rows], *arrays))
-        row += rows
+        found[stream] = position, stamp, arrays
+    number = sum(len(arrays[0]) for _, _, arrays in found.values())
+    ends = np.frombuffer(body, np.int64, number, end).tolist()
+    end += 8 * number
+    series = iter([body[end + first : end + last] for first, last in pairwise([0, *ends])])
+    streams = {
+        stream: Kept(position, stamp, Image(list(islice(series, len(arrays[0]))), *arrays))
+        for stream, (position, stamp, arrays) in found.items()
+    }
     families = {base: (kind, meaning) for base, (kind, meaning) in header["families"].items()}
     return State(header["journal"], header["replay"], header["sent"], families, streams)
 

@@ -39,6 +39,7 @@ _LONGEST: Final = 10
 """Bytes of the longest varint."""
 
 
+@lru_cache(maxsize=1 << 14)
 def varint(value: int) -> bytes:
     """A whole number; a negative one as 64-bit two's complement."""
     value &= _WORD

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import cramjam
@@ -51,6 +52,7 @@ _TIME_BYTES: Final = 6
 _LATEST: Final = 1 << 7 * _TIME_BYTES
 _HOLE: Final = bytes(8) + _TIME + bytes(_TIME_BYTES)
 """What is filled in: a value, a tag, a time."""
+_SAMPLE: Final = protobuf.data(2, _VALUE + _HOLE)
 
 
 class Family(NamedTuple):
@@ -74,8 +76,9 @@ class Symbols:
 
     def number(self, text: str) -> int:
         """The number of a text."""
-        number = self._numbers.setdefault(text, len(self._numbers))
-        if number == len(self._written):
+        number = self._numbers.get(text)
+        if number is None:
+            number = self._numbers[text] = len(self._written)
             self._written.append(protobuf.text(4, text))
         return number
 
@@ -98,11 +101,20 @@ def piece_1(labels: Labels) -> bytes:
 def piece_2(labels: Labels, family: Family, start: int, symbols: Symbols) -> bytes:
     """The piece of a series for 2.0; ``start`` is when it began to count (ms), 0 if it does not."""
     numbers = [symbols.number(text) for pair in labels for text in pair]
-    metadata = protobuf.whole(1, TYPES[family.type]) + protobuf.whole(3, symbols.number(family.meaning))
+    metadata = _metadata(family.type, symbols.number(family.meaning))
     # Fields may come in any order, and what changes has to come last.
-    sample = (protobuf.whole(3, start) if start else b"") + _VALUE + _HOLE
-    body = protobuf.packed(1, numbers) + protobuf.data(5, metadata) + protobuf.data(2, sample)
-    return protobuf.data(5, body)
+    sample = protobuf.data(2, protobuf.whole(3, start) + _VALUE + _HOLE) if start else _SAMPLE
+    return protobuf.data(5, protobuf.packed(1, numbers) + metadata + sample)
+
+
+@lru_cache(maxsize=1 << 12)
+def _label(name: str, value: str) -> bytes:
+    return protobuf.data(1, protobuf.text(1, name) + protobuf.text(2, value))
+
+
+@lru_cache(maxsize=1 << 12)
+def _metadata(kind: str, meaning: int) -> bytes:
+    return protobuf.data(5, protobuf.whole(1, TYPES[kind]) + protobuf.whole(3, meaning))
 
 
 def filled(pieces: Ragged, values: F64, time: int) -> bytes:
