@@ -104,14 +104,26 @@ def test_the_settings_file_has_every_key_with_its_default(tmp_path: Path) -> Non
 def test_what_is_imported_is_installed_and_explained() -> None:
     """Third-party modules are the runtime dependencies of setup.py, each with its reason."""
     with_twisted = {"OpenSSL": "pyOpenSSL", "service_identity": "service-identity"}
-    packages = {**with_twisted, "yaml": "PyYAML", "zope": "twisted"}
+    packages = {**with_twisted, "yaml": "PyYAML", "zope": "twisted", "opensearchpy": "opensearch-py"}
     imported = set()
     for path in (ROOT / "metronome").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             imported |= {name.partition(".")[0] for name in names}
-    outside = {"twisted", "zope", "numpy", "duckdb", "orjson", "zstandard", "yaml", "cramjam", *with_twisted}
+    outside = {
+        "twisted",
+        "zope",
+        "numpy",
+        "duckdb",
+        "elasticsearch",
+        "opensearchpy",
+        "orjson",
+        "zstandard",
+        "yaml",
+        "cramjam",
+        *with_twisted,
+    }
     known = outside | {"metronome"} | sys.stdlib_module_names
     assert imported - known == set()
     explained = (DOC / "dependencies.md").read_text(encoding="utf-8")

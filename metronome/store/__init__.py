@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from types import ModuleType
 
 from metronome.errors import ConfigError
+from metronome.store.elastic_url import masked
 from metronome.store.interface import Store
 
 
@@ -53,7 +54,7 @@ def _module_of(url: str, modules: Iterable[ModuleType]) -> ModuleType:
     scheme, colon, _ = url.partition(":")
     if not colon or scheme not in schemes:
         known = ", ".join(f"{name}:" for name in sorted(schemes))
-        raise ConfigError(f"store = {url!r}: a store's URL begins with one of {known}")
+        raise ConfigError(f"store = {masked(url)!r}: a store's URL begins with one of {known}")
     return schemes[scheme]
 
 

@@ -154,7 +154,7 @@ class KeepingContract(StoreCase):
         """Nothing younger than an hour is merged."""
         self.fill(10 * HOUR)
         assert self.expire(10 * HOUR + HOUR) == {"merged": 0, "deleted": 0, "events_deleted": 0}
-        assert self.store.statistics()["parts"] == 180 * 4 * 2
+        assert self.statistics()["parts"] == 180 * 4 * 2
 
     def test_old_parts_of_one_step_become_one_row(self) -> None:
         """After an hour the gateways' parts of a series and step are merged, and say the same."""
@@ -162,7 +162,7 @@ class KeepingContract(StoreCase):
         before = self.answers(10_000)
         done = self.expire(12 * HOUR)
         # The timers are two series, the others are written by both gateways.
-        assert (done["merged"], self.store.statistics()["parts"]) == (180 * 3, 180 * 5)
+        assert (done["merged"], self.statistics()["parts"]) == (180 * 3, 180 * 5)
         assert self.answers(10_000) == before
 
     def test_a_round_can_be_repeated(self) -> None:
@@ -180,7 +180,7 @@ class KeepingContract(StoreCase):
         stages = [(3 * HOUR, 10_000, 900), (2 * DAY, 60_000, 150), (20 * DAY, 600_000, 15)]
         for now, finest, rows in stages:
             self.expire(now)
-            assert self.store.statistics()["parts"] == rows
+            assert self.statistics()["parts"] == rows
             for step, answer in before.items():
                 if step >= finest:
                     assert self.answers(step) == answer
@@ -210,7 +210,7 @@ class KeepingContract(StoreCase):
         assert self.expire(2 * DAY)["merged"] == 2
         assert self.answers(60_000) == before
         self.expire(20 * DAY)
-        assert self.store.statistics()["parts"] == 15
+        assert self.statistics()["parts"] == 15
 
     def test_parts_are_deleted_past_the_last_rung(self) -> None:
         """What is older than the last rung keeps goes, and its series are not found."""
@@ -219,7 +219,7 @@ class KeepingContract(StoreCase):
         assert self.expire(100 * DAY)["deleted"] == 0
         assert self.expire(100 * DAY + 1)["deleted"] == 2
         assert [one.series.name for one in self.done(self.store.find(ALL))] == ["both"]
-        statistics = self.store.statistics()
+        statistics = self.statistics()
         assert (statistics["series"], statistics["parts"]) == (1, 1)
         self.write("g1", parts(counter("old", 50 * DAY, 5)), begin=2 * RECORD)
         assert self.numbers(ALL._replace(name="old"), DAY) == {(): {50 * DAY: 5.0}}
@@ -230,7 +230,7 @@ class KeepingContract(StoreCase):
         self.expire(3 * HOUR)
         self.done(self.store.write(written))
         assert self.numbers() == {(): {0: 3.0}}
-        assert self.store.statistics()["parts"] == 1
+        assert self.statistics()["parts"] == 1
 
     def test_events_and_ids_are_deleted_when_old(self) -> None:
         """Events live as long as the stream says, deduplication ids a day."""

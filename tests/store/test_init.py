@@ -33,7 +33,7 @@ def test_the_folder_is_walked() -> None:
 @pytest.mark.parametrize("url", ["", "memory", "sqlite:x", "/var/lib/store", "MEMORY:"])
 def test_other_urls_are_refused(url: str) -> None:
     """The error shows the URL and what would be right."""
-    with pytest.raises(ConfigError, match=r"store = .*duckdb:, memory:"):
+    with pytest.raises(ConfigError, match=r"store = .*duckdb:, elasticsearch.*memory:"):
         open_store(url)
 
 

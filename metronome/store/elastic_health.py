@@ -1,0 +1,158 @@
+"""How the cluster is: for ``/ready``, for ``/metrics``, and whether it is one that we can talk to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.python.failure import Failure
+
+from metronome.errors import ConfigError, StoreUnavailable
+from metronome.limits import ELASTIC_FIGURES
+from metronome.store.elastic_client import Client, Refusal
+from metronome.store.elastic_flow import Flow
+from metronome.store.elastic_names import Names
+from metronome.store.elastic_search import Server
+from metronome.store.elastic_url import Cluster
+from metronome.store.interface import Health
+
+_LEAST: Final = {"elasticsearch": 8, "opensearch": 2}
+_BLOCKS: Final = ("read_only_allow_delete", "read_only", "write")
+
+
+class Watch:
+    """Looks after one cluster."""
+
+    def __init__(
+        self,
+        client: Client,
+        server: Server,
+        names: Names,
+        seconds: Callable[[], float],
+        fresh: Callable[[], object],
+    ):
+        """``fresh`` has everything that was applied be found."""
+        self._fresh = fresh
+        self._client = client
+        self._server = server
+        self._names = names
+        self._seconds = seconds
+        self._figures: dict[str, float] = {"bytes": 0.0, "series": 0.0, "parts": 0.0}
+        self._counted_at = -ELASTIC_FIGURES
+        self._state = Health("away", "not asked yet")
+
+    # --- may we talk to it ---------------------------------------------------------------------
+
+    def check_version(self, product: str) -> None:
+        """``ConfigError`` when the server is another product, or of a version that the client's does
+        not fit."""
+        try:
+            told = self._client.call("GET", "/")
+        except Refusal as refusal:
+            if refusal.status in (400, 406) and "media" in f"{refusal.kind} {refusal}".lower():
+                raise ConfigError(_PAIRS) from None
+            if refusal.status == 406 or "Content-Type" in str(refusal):
+                raise ConfigError(_PAIRS) from None
+            raise
+        version = told.get("version", {})
+        found = version.get("distribution", "elasticsearch")
+        if found != product:
+            raise ConfigError(f"store: the server is {found}; {found}+http:// would be right")
+        number = str(version.get("number", "0"))
+        if int(number.partition(".")[0]) < _LEAST[product]:
+            right = f"{_LEAST[product]} or newer would be right"
+            raise ConfigError(f"store: {product} {number} is too old; {right}")
+
+    def check_policy(self, cluster: Cluster) -> None:
+        """``ConfigError`` when the lifecycle policy that was asked for is not there."""
+        if not cluster.policy:
+            return
+        if cluster.product == "opensearch":
+            raise ConfigError(
+                "store: policy= is Elasticsearch's; an ISM policy of OpenSearch says by its ism_template"
+                f" that it is for {self._names.points} and {self._names.ticks}"
+            )
+        try:
+            self._client.call("GET", f"/_ilm/policy/{cluster.policy}")
+        except Refusal as refusal:
+            if refusal.status in (400, 404, 405):
+                raise ConfigError(f"store: the cluster has no ILM policy {cluster.policy}") from None
+            raise
+
+    # --- how is it -------------------------------------------------------------------------------
+
+    def look(self) -> Health:
+        """Ask the cluster."""
+        path = f"/_cluster/health/{self._names.prefix}-*"
+        health = self._client.call("GET", path, params={"timeout": "1s"})
+        blocked = self._blocked()
+        if health["status"] == "red":
+            self._state = Health("degraded", "the cluster is red: some shards are missing")
+        elif blocked:
+            self._state = Health("degraded", f"{blocked} indices are read-only: a disk may be full")
+        else:
+            self._state = Health("ok")
+        if self._seconds() - self._counted_at >= ELASTIC_FIGURES or not self._seconds():
+            self._count()
+        return self._state
+
+    def away(self, failure: Failure) -> Health:
+        """It cannot be asked."""
+        failure.trap(StoreUnavailable)
+        self._state = Health("away", failure.getErrorMessage())
+        return self._state
+
+    def _blocked(self) -> int:
+        settings: dict[str, Any] = self._client.call(
+            "GET",
+            f"/{self._names.prefix}-*/_settings/index.blocks.*",
+            params={"flat_settings": True, "allow_no_indices": True, "ignore_unavailable": True},
+        )
+        return sum(
+            any(str(one["settings"].get(f"index.blocks.{block}", "")) == "true" for block in _BLOCKS)
+            for one in settings.values()
+        )
+
+    # --- figures ---------------------------------------------------------------------------------
+
+    def figures(self) -> dict[str, float]:
+        """For ``/metrics``."""
+        up = {"ok": 1.0, "degraded": 0.5}.get(self._state.state, 0.0)
+        return {**self._figures, "up": up}
+
+    def sent(self, flow: Flow) -> None:
+        """A batch has been sent, or has to wait."""
+        self._figures.update(
+            bulk_requests=float(flow.sent),
+            bulk_refused=float(flow.refused),
+            bulk_documents=float(flow.most),
+            bulk_window=float(int(flow.window)),
+        )
+
+    def _count(self) -> None:
+        self._fresh()
+        stats = self._client.call(
+            "GET",
+            f"/{self._names.prefix}-*/_stats/store",
+            params={"filter_path": "_all.primaries.store.size_in_bytes"},
+        )
+        self._figures["bytes"] = float(
+            stats.get("_all", {}).get("primaries", {}).get("store", {}).get("size_in_bytes", 0)
+        )
+        body = {
+            "size": 0,
+            "track_total_hits": True,
+            "aggs": {"series": {"cardinality": {"field": "series", "precision_threshold": 40_000}}},
+        }
+        answer = self._server.search(self._names.points, body)
+        self._figures["parts"] = float(answer["hits"]["total"]["value"])
+        counted = answer.get("aggregations", {}).get("series", {}).get("value", 0)
+        self._figures["series"] = float(counted)
+        self._counted_at = self._seconds()
+
+
+_PAIRS: Final = (
+    "store: the server does not understand the installed package elasticsearch: their major versions do not"
+    " fit. elasticsearch 9 speaks to servers of version 9; for a server of version 8 install"
+    " 'elasticsearch>=8.19,<9', which speaks to both"
+)

@@ -1,0 +1,124 @@
+"""How the cluster is, and whether it is one that we can talk to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.trial.unittest import SynchronousTestCase
+
+from metronome.errors import ConfigError, StoreUnavailable
+from metronome.store.elastic_client import Refusal
+from metronome.store.elastic_health import Watch
+from metronome.store.elastic_names import Names
+from metronome.store.elastic_search import Server
+from metronome.store.elastic_url import read_url
+from tests.store.build import batch, counter, parts
+from tests.store.cluster import FakeCluster, away
+from tests.store.contract import StoreCase
+from tests.store.test_elastic import opened
+
+
+class HealthTests(StoreCase, SynchronousTestCase):
+    """What ``/ready`` and ``/metrics`` say."""
+
+    def make_store(self) -> Any:
+        self.cluster = FakeCluster()
+        return opened(self.cluster)
+
+    def test_red_read_only_and_away(self) -> None:
+        """And well again."""
+        self.write("g", parts(counter("c", 0, 1)))
+        assert self.done(self.store.health()) == ("ok", "")
+        self.cluster.status = "red"
+        assert self.done(self.store.health())[0] == "degraded"
+        assert "red" in self.done(self.store.health()).detail
+        self.cluster.status = "yellow"
+        settings = self.cluster.indices["metronome-points-1970.01.01"].settings
+        settings["index.blocks.read_only_allow_delete"] = "true"
+        health = self.done(self.store.health())
+        assert (health.state, health.detail) == ("degraded", "1 indices are read-only: a disk may be full")
+        assert self.store.statistics()["up"] == 0.5
+        self.cluster.faults.append(away)
+        assert self.done(self.store.health()) == ("away", "the server cannot be reached")
+        assert self.store.statistics()["up"] == 0.0
+        self.cluster.faults.clear()
+        settings.clear()
+        assert self.done(self.store.health()).state == "ok"
+
+    def test_figures(self) -> None:
+        """Of what is there, and of what was sent."""
+        self.write("g", parts(counter("c", 0, 1), counter("d", 0, 1)))
+        self.done(self.store.health())
+        figures = self.store.statistics()
+        assert (figures["parts"], figures["series"], figures["bulk_requests"]) == (2, 2, 1)
+        assert figures["bytes"] > 100
+
+    def test_a_cluster_that_is_away_at_the_start_is_met_later(self) -> None:
+        """The gateway starts; everything waits; then it works by itself."""
+        cluster = FakeCluster()
+        cluster.faults.append(away)
+        store = opened(cluster)
+        self.done(store.start())
+        self.failureResultOf(store.applied(), StoreUnavailable)
+        late = batch("g", parts(counter("c", 0, 1)))
+        self.failureResultOf(store.write(late), StoreUnavailable)
+        assert self.done(store.health()).state == "away"
+        cluster.faults.clear()
+        self.done(store.write(late))
+        assert self.done(store.applied()) == {"g": late.end}
+
+    def test_a_wrong_server_at_the_start_is_an_error_of_the_settings(self) -> None:
+        """One that turns up later is one to wait for: nothing is lost by that."""
+        wrong = FakeCluster({"number": "3.8.0", "distribution": "opensearch"})
+        self.failureResultOf(opened(wrong).start(), ConfigError)
+        wrong.faults.append(away)
+        store = opened(wrong)
+        self.done(store.start())
+        wrong.faults.clear()
+        failure = self.failureResultOf(store.applied(), StoreUnavailable)
+        assert "opensearch+http" in str(failure.value)
+
+
+def watch(cluster: FakeCluster, product: str = "elasticsearch") -> Watch:
+    return Watch(cluster, Server(cluster, product), Names("m"), lambda: 0.0, lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("version", "product", "said"),
+    [
+        ({"number": "3.8.0", "distribution": "opensearch"}, "elasticsearch", "opensearch+http"),
+        ({"number": "9.5.3"}, "opensearch", "elasticsearch+http"),
+        ({"number": "7.17.0"}, "elasticsearch", "too old"),
+        ({"number": "1.3.0", "distribution": "opensearch"}, "opensearch", "too old"),
+    ],
+)
+def test_servers_that_do_not_fit(version: dict[str, str], product: str, said: str) -> None:
+    """Another product, or an old one."""
+    with pytest.raises(ConfigError, match=said.replace("+", r"\+")):
+        watch(FakeCluster(version)).check_version(product)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal(400, {"error": {"type": "media_type_header_exception", "reason": "Invalid media-type"}}),
+        Refusal(406, {"error": "Content-Type header [application/vnd.elasticsearch+json] is not supported"}),
+    ],
+)
+def test_a_client_of_another_major_is_told_which_pair_is_needed(refusal: Refusal) -> None:
+    """Servers of version 8 do not understand clients of version 9."""
+    cluster = FakeCluster()
+    cluster.faults.append(lambda method, path: refusal)
+    with pytest.raises(ConfigError, match="elasticsearch>=8"):
+        watch(cluster).check_version("elasticsearch")
+
+
+def test_a_policy_has_to_be_there() -> None:
+    """And is Elasticsearch's; OpenSearch's name their indices themselves."""
+    with_policy = read_url("elasticsearch+http://a?policy=hot")
+    with pytest.raises(ConfigError, match="no ILM policy hot"):
+        watch(FakeCluster()).check_policy(with_policy)
+    with pytest.raises(ConfigError, match="ism_template"):
+        watch(FakeCluster()).check_policy(read_url("opensearch+http://a?policy=hot"))
+    watch(FakeCluster()).check_policy(read_url("elasticsearch+http://a"))

@@ -1,0 +1,46 @@
+"""Indices are made where they are missing, with fields for what comes."""
+
+from __future__ import annotations
+
+from metronome.store.elastic_client import Refusal
+from metronome.store.elastic_indices import REMEMBERED_SECONDS, Indices
+from tests.store.cluster import FakeCluster
+
+
+def test_an_index_is_made_and_remembered() -> None:
+    """Another gateway may have made it; later names are added."""
+    cluster = FakeCluster()
+    cluster.call("PUT", "/i")
+    indices = Indices(cluster, lambda: 0.0)
+    assert indices.fields("i", ["a"]).labels == {"a"}
+    asked = len(cluster.calls)
+    assert indices.fields("i", ["a"]).labels == {"a"}
+    assert len(cluster.calls) == asked
+    assert indices.fields("i", ["b"], ["n"]).labels == {"a", "b"}
+    assert list(cluster.indices["i"].properties["labels"]["properties"]) == ["a", "b"]
+    assert list(cluster.indices["i"].properties["fields"]["properties"]) == ["n"]
+
+
+def test_what_is_remembered_grows_old() -> None:
+    """Somebody may have deleted the index and made it again."""
+    cluster, now = FakeCluster(), [0.0]
+    indices = Indices(cluster, lambda: now[0])
+    indices.fields("i", ["a"])
+    del cluster.indices["i"]
+    now[0] = REMEMBERED_SECONDS + 1
+    assert indices.fields("i", ["b"]).labels == {"b"}
+    indices.forget("i")
+    del cluster.indices["i"]
+    assert indices.fields("i").labels == set()
+
+
+def test_a_mapping_that_takes_no_more_is_left_alone() -> None:
+    """Documents come in all the same, and say that the label has no field."""
+    cluster = FakeCluster()
+    full = Refusal(400, {"error": {"type": "illegal_argument_exception", "reason": "limit of fields"}})
+    cluster.faults.append(lambda method, path: full if (method, path) == ("PUT", "/i/_mapping") else None)
+    indices = Indices(cluster, lambda: 0.0)
+    assert indices.fields("i", ["a"]).unindexed(["a"]) == ["a"]
+    asked = len(cluster.calls)
+    indices.fields("i", ["b"])
+    assert len(cluster.calls) == asked

@@ -1,0 +1,156 @@
+"""Batches: replayed, interrupted at every request, refused in part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from metronome.errors import StoreRejected, StoreUnavailable
+from metronome.limits import ELASTIC_SETTLED
+from metronome.model import Batch, Tally
+from metronome.store.elastic_write import Shared, books_lines
+from tests.store.build import RECORD, batch, counter, events, happened, parts
+from tests.store.cluster import FakeCluster, busy
+from tests.store.contract import StoreCase
+from tests.store.test_elastic import opened
+
+DAY = 86_400_000
+
+
+def first() -> Batch:
+    """Parts of two days, an event, a tally."""
+    return batch(
+        "g",
+        parts(counter("c", 0, 3, host="a"), counter("c", DAY, 4, host="b"), ids=((5, "p"),)),
+        events(happened(6, eid="e", labels={"x": "y"}, fields={"z": 1.0})),
+        [Tally("main", "1970-01-01", "udp", "shed", "journal_full", 2)],
+    )
+
+
+class WriterTests(StoreCase, SynchronousTestCase):
+    """One gateway's writing."""
+
+    def make_store(self) -> Any:
+        self.cluster = FakeCluster()
+        return opened(self.cluster)
+
+    def answers(self) -> list[Any]:
+        return [
+            self.numbers(step=DAY, by=("host",)),
+            self.done(self.store.tallies("main")),
+            self.done(self.store.recent_ids(0)),
+            self.done(self.store.applied()),
+        ]
+
+    def test_a_batch_that_breaks_anywhere_can_be_written_again(self) -> None:
+        """After every single request the connection breaks; in the end everything is there once.
+
+        The gateway is started anew for each attempt, so nothing but the cluster remembers.
+        """
+        self.done(self.store.write(first()))
+        expected, requests = self.answers(), len(self.cluster.calls)
+        for broken in range(requests):
+            self.cluster = FakeCluster()
+            left = iter(range(broken))
+
+            def fault(method: str, path: str, left: Any = left) -> Exception | None:
+                return None if next(left, None) is not None else StoreUnavailable("cut")
+
+            self.cluster.faults.append(fault)
+            self.store = opened(self.cluster)
+            self.done(self.store.start())
+            self.store.write(first()).addErrback(lambda failure: failure.trap(StoreUnavailable))
+            self.cluster.faults.clear()
+            self.store = opened(self.cluster)
+            self.done(self.store.start())
+            self.done(self.store.write(first()))
+            assert self.answers() == expected, f"broken at request {broken}"
+
+    def test_batches_may_be_cut_otherwise_the_second_time(self) -> None:
+        """A longer or shorter batch comes after a crash: the books count each record once."""
+        contents = [parts(counter("c", 0, 1)) for _ in range(4)]
+        for begin, end in ((1, 2), (1, 4), (2, 3)):
+            self.cluster = FakeCluster()
+            self.store = opened(self.cluster)
+            self.done(self.store.start())
+            self.done(self.store.write(batch("g", *contents[:1])))
+            self.cluster.faults.append(
+                lambda method, path: StoreUnavailable("cut") if path.endswith("_doc/gateway.g") else None
+            )
+            once = batch("g", *contents[1:end], begin=RECORD)
+            self.failureResultOf(self.store.write(once), StoreUnavailable)
+            assert self.stored() == 1
+            self.cluster.faults.clear()
+            self.done(self.store.write(batch("g", *contents[1 : begin + 1], begin=RECORD)))
+            self.done(self.store.write(batch("g", *contents[1:], begin=RECORD)))
+            assert self.stored() == 4
+            assert self.numbers() == {(): {0: 4.0}}
+
+    def stored(self) -> int:
+        return int(sum(line[-1] for line in self.done(self.store.tallies("main"))))
+
+    def test_a_busy_cluster_gets_it_in_the_end(self) -> None:
+        """Refusals for now are tried again within the batch."""
+        self.cluster.faults.append(busy(5))
+        self.done(self.store.write(first()))
+        assert self.stored() == 2 + 1 + 2
+
+    def test_what_the_mapping_cannot_take_is_refused_with_its_record(self) -> None:
+        """Nothing of the record stays; without it the batch is applied."""
+        whole = batch("g", parts(counter("a", 0, 1), counter("b", 0, 1)), parts(counter("c", 0, 5)))
+        self.cluster.refusals["g.0.1"] = (400, "document_parsing_exception")
+        for _ in range(2):
+            failure = self.failureResultOf(self.store.write(whole), StoreRejected)
+            assert [record for record, _ in failure.value.items] == [whole.records[0]]
+            assert "document_parsing_exception" in failure.value.items[0][1]
+        assert set(self.cluster.indices["metronome-points-1970.01.01"].docs) == {f"g.{RECORD:x}.0"}
+        assert self.done(self.store.applied()) == {}
+        self.done(self.store.write(whole._replace(records=whole.records[1:])))
+        assert self.numbers() == {(): {0: 5.0}}
+        assert self.stored() == 1
+
+    def test_books_go_on_after_somebody_has_forgotten_the_stream(self) -> None:
+        """Another gateway deleted them; what is remembered of them is let go."""
+        self.write("g", parts(counter("c", 0, 1)))
+        other = opened(self.cluster)
+        self.done(other.start())
+        self.done(other.forget("main"))
+        self.write("g", parts(counter("c", 0, 1)), begin=RECORD)
+        assert self.stored() == 1
+
+    def test_a_position_settles_after_a_while(self) -> None:
+        """Until then a request of before may still be on its way, and its parts are not merged."""
+        clock = Clock()
+        clock.advance(1e9)
+        self.store = opened(self.cluster, clock=clock)
+        self.done(self.store.start())
+        for number in range(3):
+            self.write("g", parts(counter("c", 0, 1)), begin=number * RECORD)
+            clock.advance(ELASTIC_SETTLED * 0.6)
+        meta = self.cluster.indices["metronome-meta"].docs["gateway.g"].source
+        assert (meta["applied"], meta["settled"]) == (3 * RECORD, RECORD)
+        again = opened(self.cluster, clock=clock)
+        self.done(again.start())
+        self.done(again.write(batch("g", begin=3 * RECORD)._replace(end=3 * RECORD + 1)))
+        assert self.cluster.indices["metronome-meta"].docs["gateway.g"].source["settled"] == RECORD
+
+
+def test_threads_share_what_is_applied() -> None:
+    """Own gateways are those that write here, or the one that this is."""
+    shared = Shared("me")
+    shared.move({"a": 1, "b": 2})
+    shared.writes("a")
+    assert shared.applied() == {"a": 1, "b": 2}
+    assert shared.own() == {"a": 1, "me": 0}
+    shared.touched(["i", "j"])
+    assert shared.take_touched() == {"i", "j"}
+    assert shared.take_touched() == set()
+
+
+def test_lines_that_are_ahead_do_not_count() -> None:
+    """They belong to a batch that is not applied yet."""
+    content = {"through": 9, "state": {"lines": [["", "stored", "", 3]], "before": [], "since": 5}}
+    assert books_lines(content, 5) == []
+    assert books_lines(content, 9) == [["", "stored", "", 3]]
