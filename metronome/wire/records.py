@@ -9,6 +9,9 @@ The header is ``{"stream", "rows", "lengths", "ids", "flush"}``; the arrays foll
 of each.  All numbers are little-endian; header and arrays each begin on a multiple of 8
 bytes, with zeros between.  The other kinds of record are plain JSON.
 
+A column of one element for many rows has that value in every row; one without any, that is not
+ragged, has the values of another (``_AS``).  A flush of counters takes half the bytes so.
+
 Damage in transit is found by the journal's checksum.  What is checked here is that the
 arrays fit each other, so that whatever follows can index without looking.
 """
@@ -57,6 +60,8 @@ Buffer = bytes | memoryview
 ENDS_DTYPE: Final = "<u4"
 ALIGNMENT: Final = 8
 _RAGGED: Final = frozenset(("keys", "samples", "weights", "bins", "bin_counts", "hashes", "registers"))
+_AS: Final = {"d": "counts", "low": "n", "high": "n"}
+"""Columns that may be left out, and whose values they have then."""
 _PAIRS: Final = (("samples", "weights"), ("bins", "bin_counts"))
 
 
@@ -170,7 +175,7 @@ def encode_parts(
             arrays.append(np.ascontiguousarray(value.ends, ENDS_DTYPE))
             arrays.append(np.ascontiguousarray(value.flat, dtype))
         else:
-            arrays.append(np.ascontiguousarray(value, dtype))
+            arrays.append(_shortened(columns, name))
     lengths = [len(array) for array in arrays]
     header = orjson.dumps(
         {"stream": stream, "rows": len(columns), "lengths": lengths, "ids": ids, "flush": flush}
@@ -180,6 +185,21 @@ def encode_parts(
         if array.nbytes:  # joined from where it lies: no copy of its own
             pieces += (array.view(np.uint8).data, _padding(array.nbytes))
     return b"".join(pieces)
+
+
+def _shortened(columns: Columns, name: str) -> npt.NDArray[Any]:
+    """A column that is not ragged as it is written."""
+    values = np.ascontiguousarray(getattr(columns, name), DTYPES[name])
+    rows = len(columns)
+    if not rows or len(values) != rows:
+        return values
+    # By their bits: zeros have signs.
+    bits = values.view(f"u{values.itemsize}")
+    if name in _AS:
+        other = np.ascontiguousarray(getattr(columns, _AS[name]), DTYPES[name])
+        if np.array_equal(bits, other.view(bits.dtype)):
+            return values[:0]
+    return values[:1] if (bits == bits[0]).all() else values
 
 
 def encode_events(events: Events) -> bytes:
@@ -241,7 +261,8 @@ def _decode_parts(payload: bytes) -> Parts:
         flush = _typed(header["flush"], int)
     except (TypeError, KeyError) as error:
         raise ValueError(f"the header has the wrong shape: {error}") from error
-    if len(lengths) != len(DTYPES) + len(_RAGGED) or min(*lengths, rows) < 0 or max(lengths) > len(payload):
+    most = max(*lengths, rows) if lengths else 0
+    if len(lengths) != len(DTYPES) + len(_RAGGED) or min(*lengths, rows) < 0 or most > len(payload):
         raise ValueError("the header does not count the arrays of a part")
     offset = begin + len(_padding(begin))
     values: dict[str, Any] = {}
@@ -252,7 +273,10 @@ def _decode_parts(payload: bytes) -> Parts:
             flat, offset = _array(payload, dtype, next(remaining), offset)
             values[name] = Ragged(ends, flat)
         else:
-            values[name], offset = _array(payload, dtype, next(remaining), offset)
+            array, offset = _array(payload, dtype, next(remaining), offset)
+            if not len(array) and name in _AS:
+                array = values[_AS[name]].astype(dtype, copy=False)
+            values[name] = np.broadcast_to(array, rows) if len(array) == 1 else array
     if offset != len(payload):
         raise ValueError(f"the record has {len(payload)} bytes, its header says {offset}")
     columns = Columns(**values)

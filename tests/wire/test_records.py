@@ -124,6 +124,54 @@ def test_any_rows_round_trip(rows: list[Row]) -> None:
     assert as_lists(parts.columns) == as_lists(columns)
 
 
+def plain(columns: Columns) -> dict[str, Any]:
+    """The columns that are not ragged."""
+    values = {field.name: getattr(columns, field.name) for field in fields(Columns)}
+    return {name: value for name, value in values.items() if not isinstance(value, Ragged)}
+
+
+def read(payload: bytes) -> Columns:
+    parts = records.decode(records.KIND_PARTS, payload)
+    assert isinstance(parts, Parts)
+    return parts.columns
+
+
+def test_what_is_the_same_in_all_rows_is_written_once() -> None:
+    """And what is the same in two columns: of a counter there are its key, its id, n and how many."""
+    rows = [row(f"c{n}", Kind.COUNTER, n=n / 2, counts=n, d=float(n)) for n in range(2000)]
+    columns = columns_of(rows)
+    columns = replace(columns, low=columns.n, high=columns.n)
+    payload = records.encode_parts("main", columns)
+    keys = len(columns.keys.flat) + 4 * len(columns)
+    assert len(payload) - keys < (8 + 8 + 4) * 2000 + 400
+    assert as_lists(read(payload)) == as_lists(columns)
+    assert {len(value) for value in plain(read(payload)).values()} == {2000}
+
+
+def test_zeros_keep_their_signs() -> None:
+    """A column is only left out where every bit of it stands elsewhere."""
+    low, high = np.array([-0.0, 0.0]), np.full(2, -0.0)
+    columns = replace(columns_of([row("a", n=0.0), row("b", n=0.0)]), low=low, high=high)
+    decoded = read(records.encode_parts("main", columns))
+    for name in ("n", "low", "high"):
+        assert getattr(decoded, name).tobytes() == getattr(columns, name).tobytes()
+
+
+def test_records_of_former_versions_are_read() -> None:
+    """Every column stood there in full."""
+    columns = columns_of([row("a", Kind.COUNTER), row("b", Kind.COUNTER)])
+    arrays: list[Any] = []
+    for name, dtype in records.DTYPES.items():
+        value = getattr(columns, name)
+        if isinstance(value, Ragged):
+            arrays.append(np.ascontiguousarray(value.ends, "<u4"))
+            value = value.flat
+        arrays.append(np.ascontiguousarray(value, dtype))
+    payload = parts_header(2, [len(one) for one in arrays], flush=-1)
+    payload += b"".join(one.tobytes() + bytes(-one.nbytes % 8) for one in arrays)
+    assert as_lists(read(payload)) == as_lists(columns)
+
+
 def test_arrays_are_aligned() -> None:
     """Arrays begin on multiples of 8 bytes, whatever the header's length is."""
     for length in range(9):
@@ -133,9 +181,9 @@ def test_arrays_are_aligned() -> None:
         assert parts.columns.hashes.flat.flags.aligned
 
 
-def parts_header(rows: int, lengths: list[int]) -> bytes:
+def parts_header(rows: int, lengths: list[int], **more: int) -> bytes:
     """The payload of parts up to where the arrays begin."""
-    header = orjson.dumps({"stream": "s", "rows": rows, "lengths": lengths, "ids": []})
+    header = orjson.dumps({"stream": "s", "rows": rows, "lengths": lengths, "ids": [], **more})
     text = len(header).to_bytes(4, "little") + header
     return text + bytes(-len(text) % 8)
 
