@@ -17,25 +17,23 @@ place alike), to the bit:
 
 Replicas are the next other members on the ring; jump hashes again, by a xorshift, over those left.
 
-**The key** is not always the path.  A relay cleans what it reads before it asks where it belongs: dots at
-the ends go, several become one, and what is no letter, digit or one of ``-_:#`` becomes ``_``.  Of a tagged
-path it takes what stands before the first ``;``, so all series of one name lie on one member.  (Its test
-mode ``-t`` does neither.)
+What is hashed is not always the path: ``kernel/keys.py`` has the rules.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cmp_to_key
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Places = NDArray[np.int64]
+from metronome.kernel.keys import Hashing, hash_keys
+from metronome.model import I64, U64
+
+Places = I64
 """A row for each key: the indexes of its members, the first one first."""
 
 HASHES: Final = ("carbon_ch", "fnv1a_ch", "jump_fnv1a_ch")
@@ -44,15 +42,10 @@ _POINTS: Final = 100
 """Places of one member on a ring."""
 _RING: Final = 1 << 16
 
-_FNV_32: Final = (np.uint32(2166136261), np.uint32(16777619))
-_FNV_64: Final = (np.uint64(14695981039346656037), np.uint64(1099511628211))
 _JUMP: Final = np.uint64(2862933555777941757)
 _XORSHIFT: Final = np.uint64(2685821657736338717)
 
-_UNCLEAN: Final = re.compile(rb"[^A-Za-z0-9_:#.\n-]|\.\.|^\.|\.$", re.MULTILINE)
-_IRREGULAR: Final = re.compile(rb"[^A-Za-z0-9_:#.-]")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+")
-_DOTS: Final = re.compile(rb"\.\.+")
 
 
 class Member(NamedTuple):
@@ -66,8 +59,11 @@ class Member(NamedTuple):
 class Placement(Protocol):
     """Where keys belong."""
 
-    def places(self, keys: Sequence[bytes]) -> Places:
-        """The members of each key, by index; as many as there are replicas."""
+    hashing: Hashing
+    """How keys are hashed for it."""
+
+    def places(self, hashes: U64) -> Places:
+        """The members of each hash, by index; as many as there are replicas."""
         ...
 
 
@@ -76,8 +72,7 @@ def placement(name: str, members: Sequence[Member], replicas: int = 1) -> Placem
     assert 1 <= replicas <= len(members)
     if name == "jump_fnv1a_ch":
         return Jump(members, replicas)
-    carbon = name == "carbon_ch"
-    return Ring(members, replicas, _carbon_texts if carbon else _fnv_texts, md5_16 if carbon else fnv_16)
+    return Ring(members, replicas, name == "carbon_ch")
 
 
 def twins(name: str, members: Sequence[Member]) -> tuple[Member, Member] | None:
@@ -93,69 +88,6 @@ def twins(name: str, members: Sequence[Member]) -> tuple[Member, Member] | None:
         if other is not member:
             return other, member
     return None
-
-
-# --- keys -----------------------------------------------------------------------------------
-
-
-def keys_of(paths: Sequence[bytes]) -> Sequence[bytes]:
-    """What placements go by, for paths with or without tags."""
-    if _UNCLEAN.search(b"\n".join(paths)):
-        return [_cleaned(path) for path in paths]
-    return paths
-
-
-def _cleaned(path: bytes) -> bytes:
-    name, tagged, _ = path.partition(b";")
-    name = _DOTS.sub(b".", _IRREGULAR.sub(b"_", name)).lstrip(b".")
-    return name if tagged else name.rstrip(b".")
-
-
-# --- hashes of many keys at once --------------------------------------------------------------
-
-
-def md5_16(keys: Sequence[bytes]) -> NDArray[np.int64]:
-    """The first two bytes of each MD5."""
-    heads = b"".join([hashlib.md5(key, usedforsecurity=False).digest()[:2] for key in keys])
-    return np.frombuffer(heads, ">u2").astype(np.int64)
-
-
-def fnv_16(keys: Sequence[bytes]) -> NDArray[np.int64]:
-    """FNV-1a of 32 bits, its halves joined by exclusive or."""
-    whole = fnv_32(keys)
-    return ((whole >> np.uint32(16)) ^ (whole & np.uint32(0xFFFF))).astype(np.int64)
-
-
-def fnv_32(keys: Sequence[bytes]) -> NDArray[np.uint32]:
-    """FNV-1a of 32 bits."""
-    found = np.full(len(keys), _FNV_32[0])
-    for rows, column in _columns(keys):
-        found[rows] = (found[rows] ^ column) * _FNV_32[1]
-    return found
-
-
-def fnv_64(keys: Sequence[bytes]) -> NDArray[np.uint64]:
-    """FNV-1a of 64 bits."""
-    found = np.full(len(keys), _FNV_64[0])
-    for rows, column in _columns(keys):
-        found[rows] = (found[rows] ^ column) * _FNV_64[1]
-    return found
-
-
-def _columns(keys: Sequence[bytes]) -> Iterator[tuple[slice | NDArray[np.int64], NDArray[np.uint8]]]:
-    """First byte of every key, second byte of every key and so on; which keys have it, and it."""
-    lengths = np.array([len(key) for key in keys], np.int64)
-    longest = int(lengths.max(initial=0))
-    if not longest:
-        return
-    table = np.frombuffer(b"".join([key.ljust(longest, b"\0") for key in keys]), np.uint8)
-    table = np.ascontiguousarray(table.reshape(len(keys), longest).T)
-    shortest = int(lengths.min())
-    for index in range(shortest):
-        yield slice(None), table[index]
-    for index in range(shortest, longest):
-        rows = np.flatnonzero(lengths > index)
-        yield rows, table[index][rows]
 
 
 # --- the ring ---------------------------------------------------------------------------------
@@ -175,34 +107,37 @@ def _by_instance(member: Member) -> tuple[str, bool, str]:
     return member.host, member.instance is None, member.instance or ""
 
 
-def _by_port(member: Member) -> tuple[str, int]:
-    return member.host, member.port
+def _by_port(member: Member) -> tuple[str, int, int]:
+    return member.host, member.port, 0
 
 
 class Ring:
     """Members on a ring, worked out for each of its places beforehand."""
 
-    def __init__(
-        self,
-        members: Sequence[Member],
-        replicas: int,
-        texts: Callable[[Member], list[str]],
-        position: Callable[[Sequence[bytes]], NDArray[np.int64]],
-    ):
-        self._position = position
-        order = _by_instance if position is md5_16 else _by_port
+    def __init__(self, members: Sequence[Member], replicas: int, carbon: bool):
+        """``carbon`` says that it is ``carbon_ch``, not ``fnv1a_ch``."""
+        self.hashing = Hashing.MD5 if carbon else Hashing.FNV_32
+        texts = _carbon_texts if carbon else _fnv_texts
+        order: Callable[[Member], tuple[str, object, object]] = _by_instance if carbon else _by_port
         ranked = sorted(range(len(members)), key=lambda index: order(members[index]))
         owners: dict[int, int] = {}
         for index in ranked:
-            for place in position([text.encode() for text in texts(members[index])]).tolist():
+            hashes = hash_keys([text.encode() for text in texts(members[index])], self.hashing)
+            for place in self._positions(hashes).tolist():
                 owners.setdefault(place, index)
         taken = sorted(owners)
         after = [self._from(begin, taken, owners, replicas) for begin in range(len(taken))]
         steps = [bisect_left(taken, place) % len(taken) for place in range(_RING)]
         self._table: Places = np.array(after, np.int64)[steps]
 
-    def places(self, keys: Sequence[bytes]) -> Places:
-        return self._table[self._position(keys)]
+    def places(self, hashes: U64) -> Places:
+        return self._table[self._positions(hashes)]
+
+    def _positions(self, hashes: U64) -> I64:
+        """Places of the ring; the halves of 32 bits are joined by exclusive or."""
+        if self.hashing == Hashing.MD5:
+            return hashes.astype(np.int64)
+        return ((hashes >> np.uint64(16)) ^ (hashes & np.uint64(0xFFFF))).astype(np.int64)
 
     @staticmethod
     def _from(begin: int, taken: list[int], owners: dict[int, int], replicas: int) -> list[int]:
@@ -231,17 +166,18 @@ def _instance_order(left: Member, right: Member) -> int:
 class Jump:
     """The jump consistent hash: no ring, only an order of the members."""
 
+    hashing = Hashing.FNV_64
+
     def __init__(self, members: Sequence[Member], replicas: int):
         rank = cmp_to_key(_instance_order)
         order = sorted(range(len(members)), key=lambda index: rank(members[index]))
         self._order = np.array(order, np.int64)
         self._replicas = replicas
 
-    def places(self, keys: Sequence[bytes]) -> Places:
-        hashes = fnv_64(keys)
-        rows = np.arange(len(keys))
-        left = np.tile(self._order, (len(keys), 1))
-        found: list[NDArray[np.int64]] = []
+    def places(self, hashes: U64) -> Places:
+        rows = np.arange(len(hashes))
+        left = np.tile(self._order, (len(hashes), 1))
+        found: list[I64] = []
         for number in range(left.shape[1], left.shape[1] - self._replicas, -1):
             chosen = jump(hashes, number)
             found.append(left[rows, chosen])
@@ -252,7 +188,7 @@ class Jump:
         return np.stack(found, 1)
 
 
-def jump(hashes: NDArray[np.uint64], buckets: int) -> NDArray[np.int64]:
+def jump(hashes: U64, buckets: int) -> I64:
     """The bucket of each hash: Lamping and Veach, A Fast, Minimal Memory, Consistent Hash Algorithm."""
     keys = hashes.copy()
     found = np.zeros(len(keys), np.int64)
@@ -270,8 +206,10 @@ def jump(hashes: NDArray[np.uint64], buckets: int) -> NDArray[np.int64]:
 class AnyOf:
     """One of several equals, by the remainder of a hash."""
 
+    hashing = Hashing.FNV_32
+
     def __init__(self, members: int):
         self._members = members
 
-    def places(self, keys: Sequence[bytes]) -> Places:
-        return (fnv_32(keys) % np.uint32(self._members)).astype(np.int64).reshape(-1, 1)
+    def places(self, hashes: U64) -> Places:
+        return (hashes % np.uint64(self._members)).astype(np.int64).reshape(-1, 1)

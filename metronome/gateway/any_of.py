@@ -161,10 +161,9 @@ class AnyOf:
 
     def _hand_out(self, chunk: Chunk) -> None:
         fit = {index for index, member in enumerate(self._members) if member.fit}
-        for index, lines in spread(chunk.data, self._placement, fit).items():
-            member = self._members[index]
-            member.queue.append(Chunk(b"".join(lines), len(lines), chunk.end))
-            self._feed(member)
+        for index, part in spread(chunk, self._placement, fit).items():
+            self._members[index].queue.append(part)
+            self._feed(self._members[index])
 
     def _feed(self, member: _Equal) -> None:
         if member.busy is not None or not member.queue or not member.carbon.connected:

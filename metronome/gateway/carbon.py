@@ -241,7 +241,9 @@ class Carbon:
     def _connect(self) -> None:
         self._timer = None
         line = _SecureLine if self._sending.secure else _Line
-        attempt = self._attempt = self._endpoint.connect(Factory.forProtocol(lambda: line(self)))
+        factory = Factory.forProtocol(lambda: line(self))
+        factory.noisy = False
+        attempt = self._attempt = self._endpoint.connect(factory)
         attempt.addCallbacks(self._answered, self._refused)
 
     def _answered(self, _: IProtocol) -> None:

@@ -6,24 +6,19 @@ a member is sent in pickles is put into that form last.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 import numpy as np
+import numpy.typing as npt
 
-from metronome.fold.placement import Placement, keys_of
+from metronome.fold.placement import Placement
 from metronome.gateway.window import Chunk
+from metronome.kernel import hash_lines
+from metronome.model import I64
 from metronome.wire import pickle
 from metronome.wire.graphite import Line
 
-
-def lines_of(data: bytes) -> list[bytes]:
-    """Lines with their ends."""
-    return [line + b"\n" for line in data.split(b"\n")[:-1]]
-
-
-def paths_of(lines: Iterable[bytes]) -> list[bytes]:
-    """The path of each line."""
-    return [line[: line.index(b" ")] for line in lines]
+Mask = npt.NDArray[np.bool_]
 
 
 def as_pickle(data: bytes) -> bytes:
@@ -38,20 +33,30 @@ def shared(chunks: Iterator[Chunk], placement: Placement, member: int) -> Iterat
         if not chunk.data:
             yield chunk
             continue
-        lines = lines_of(chunk.data)
-        mine = (placement.places(keys_of(paths_of(lines))) == member).any(axis=1)
-        taken = [lines[index] for index in np.flatnonzero(mine).tolist()]
-        yield Chunk(b"".join(taken), len(taken), chunk.end)
+        ends, hashes = hash_lines(chunk.data, placement.hashing)
+        mine: Mask = (placement.places(hashes) == member).any(axis=1)
+        yield Chunk(_taken(chunk.data, ends, mine), int(mine.sum()), chunk.end)
 
 
-def spread(data: bytes, placement: Placement, fit: Collection[int]) -> dict[int, list[bytes]]:
-    """Lines for each of several equals: where they belong, or in the place of one that is not fit,
-    another, by the same hash."""
-    lines = lines_of(data)
-    places = placement.places(keys_of(paths_of(lines)))[:, 0].tolist()
-    others: Sequence[int] = sorted(fit)
-    parts: dict[int, list[bytes]] = {}
-    for number, (line, place) in enumerate(zip(lines, places, strict=True)):
-        member = place if place in fit else others[(place + number) % len(others)]
-        parts.setdefault(member, []).append(line)
+def spread(chunk: Chunk, placement: Placement, fit: Collection[int]) -> dict[int, Chunk]:
+    """What each of several equals gets of a chunk: the lines that belong there, and a share of those that
+    belong to one that is not fit."""
+    ends, hashes = hash_lines(chunk.data, placement.hashing)
+    places = placement.places(hashes)[:, 0]
+    others = np.array(sorted(fit))
+    homeless = np.flatnonzero(~np.isin(places, others))
+    places[homeless] = others[(hashes[homeless] >> np.uint64(8)).astype(np.int64) % len(others)]
+    parts = {}
+    for member in np.unique(places).tolist():
+        mine: Mask = places == member
+        parts[member] = Chunk(_taken(chunk.data, ends, mine), int(mine.sum()), chunk.end)
     return parts
+
+
+def _taken(data: bytes, ends: I64, lines: Mask) -> bytes:
+    """Some of the lines, in their order."""
+    if lines.all():
+        return data
+    lengths = np.diff(ends, prepend=0)
+    taken: bytes = np.frombuffer(data, np.uint8)[np.repeat(lines, lengths)].tobytes()
+    return taken

@@ -13,6 +13,7 @@ The native twin is used where it was built; ``METRONOME_PURE=1`` forces the pure
 - ``page_ids(texts, counters) -> PageIds`` and ``write_samples(samples, words, escaping, open_metrics)
   -> bytes``: names and lines of ``/metrics``, see ``families.py`` and ``samples.py``.
 - ``find_ids``, ``place_ids``, ``drop_ids``: a table from 64-bit ids to numbers, see ``probing.py``.
+- ``hash_lines(data, hashing) -> Hashed``: hashes by which clusters share Graphite's lines, see ``keys.py``.
 - ``copied(texts) -> bytes as an array``: texts one behind the other, see ``copying.py``.
 """
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING or os.environ.get("METRONOME_PURE", "") not in ("", "0"):
     from metronome.kernel._pure import Table, hash64, parse_graphite, parse_statsd
     from metronome.kernel.copying import copied
     from metronome.kernel.families import page_ids
+    from metronome.kernel.keys import hash_lines
     from metronome.kernel.probing import drop_ids, find_ids, place_ids
     from metronome.kernel.samples import write_samples
     from metronome.kernel.writing import write_lines
@@ -38,6 +40,7 @@ else:
             drop_ids,
             find_ids,
             hash64,
+            hash_lines,
             page_ids,
             parse_graphite,
             parse_statsd,
@@ -51,6 +54,7 @@ else:
         from metronome.kernel._pure import Table, hash64, parse_graphite, parse_statsd
         from metronome.kernel.copying import copied
         from metronome.kernel.families import page_ids
+        from metronome.kernel.keys import hash_lines
         from metronome.kernel.probing import drop_ids, find_ids, place_ids
         from metronome.kernel.samples import write_samples
         from metronome.kernel.writing import write_lines
@@ -64,6 +68,7 @@ __all__ = [
     "drop_ids",
     "find_ids",
     "hash64",
+    "hash_lines",
     "page_ids",
     "parse_graphite",
     "parse_statsd",

@@ -94,6 +94,7 @@ include "columns.pxi"
 include "writing.pxi"
 include "exposed.pxi"
 include "probing.pxi"
+include "keys.pxi"
 
 
 cdef dict _told(const tally *t):

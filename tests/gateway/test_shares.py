@@ -6,8 +6,9 @@ import pickle
 import struct
 
 from metronome.fold.placement import AnyOf, Member, placement
-from metronome.gateway.shares import as_pickle, lines_of, paths_of, shared, spread
+from metronome.gateway.shares import as_pickle, shared, spread
 from metronome.gateway.window import Chunk
+from metronome.kernel.keys import hash_keys
 
 LINES = [b"stats.counters.web%d.count;app=%d 5 1700000000\n" % (number, number) for number in range(100)]
 
@@ -22,31 +23,32 @@ def test_every_member_gets_its_lines() -> None:
     for one in got:
         for chunk in one:
             assert chunk.data.count(b"\n") == chunk.lines
-    lines = [lines_of(b"".join(chunk.data for chunk in one)) for one in got]
+    lines = [b"".join(chunk.data for chunk in one).splitlines(keepends=True) for one in got]
     for number, line in enumerate(LINES):
         key = b"stats.counters.web%d.count" % number
-        wanted = places.places([key])[0].tolist()
+        wanted = places.places(hash_keys([key], places.hashing))[0].tolist()
         assert sorted(wanted) == [member for member in range(3) if line in lines[member]]
     assert all(one == sorted(one, key=LINES.index) for one in lines)
 
 
+def lines_for(fit: set[int]) -> dict[int, list[bytes]]:
+    """What three equals get of all lines, while some of them are fit."""
+    parts = spread(Chunk(b"".join(LINES), len(LINES), 7), AnyOf(3), fit)
+    assert all((part.lines, part.end) == (part.data.count(b"\n"), 7) for part in parts.values())
+    return {member: part.data.splitlines(keepends=True) for member, part in parts.items()}
+
+
 def test_equals() -> None:
     """A line goes to its member; if that is not fit, to one that is."""
-    data = b"".join(LINES)
-    all_up = spread(data, AnyOf(3), {0, 1, 2})
+    all_up = lines_for({0, 1, 2})
     assert sorted(line for lines in all_up.values() for line in lines) == sorted(LINES)
-    two_up = spread(data, AnyOf(3), {0, 2})
+    two_up = lines_for({0, 2})
     assert set(two_up) == {0, 2}
     assert sorted(line for lines in two_up.values() for line in lines) == sorted(LINES)
     for member in (0, 2):
         assert set(all_up[member]) < set(two_up[member])
         assert len(two_up[member]) > len(all_up[member])
-    assert spread(data, AnyOf(3), {1}) == {1: LINES}
-
-
-def test_paths() -> None:
-    """A line begins with its path, tags included."""
-    assert paths_of([b"a;b=c 1 2\n", b"d 1 2\n"]) == [b"a;b=c", b"d"]
+    assert lines_for({1}) == {1: LINES}
 
 
 def test_lines_as_pickle() -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from metronome.fold.placement import HASHES, AnyOf, Member, keys_of, placement, twins
+from metronome.fold.placement import HASHES, AnyOf, Member, Placement, Places, placement, twins
+from metronome.kernel import hash_lines
 from tests.live.carbon import environment, free_ports
 from tests.live.conftest import require
 from tests.live.gateway import eventually
@@ -59,6 +60,12 @@ def as_members(places: Sequence[Place]) -> list[Member]:
     return [Member(*place) for place in places]
 
 
+def places_of(placement: Placement, paths: Sequence[str]) -> Places:
+    """Where lines with these paths go."""
+    data = "".join(f"{path} 1 1700000000\n" for path in paths).encode()
+    return placement.places(hash_lines(data, placement.hashing).hashes)
+
+
 @pytest.mark.parametrize("hash_name", HASHES)
 def test_places_are_the_relays(tmp_path: Path, hash_name: str) -> None:
     """12 rings of 1 to 12 members with 1 to all replicas, 1,500 paths each: every place is the same."""
@@ -69,7 +76,7 @@ def test_places_are_the_relays(tmp_path: Path, hash_name: str) -> None:
         replicas = draw.randint(1, number)
         paths = some_paths(draw, 1500)
         ours = placement(hash_name, as_members(members), replicas)
-        places = ours.places(keys_of([path.encode() for path in paths])).tolist()
+        places = places_of(ours, paths).tolist()
         wanted = said(tmp_path, f"{hash_name} replication {replicas}", members, paths)
         assert [[members[index].port for index in row] for row in places] == wanted
 
@@ -80,7 +87,7 @@ def test_any_of_is_the_relays(tmp_path: Path) -> None:
     paths = some_paths(random.Random(7), 3000)
     for number in (2, 3, 8):
         members = [Place("127.0.0.1", 2000 + index) for index in range(number)]
-        places = AnyOf(number).places(keys_of([path.encode() for path in paths]))
+        places = places_of(AnyOf(number), paths)
         wanted = said(tmp_path, "any_of", members, paths)
         assert [[2000 + index] for index in places[:, 0].tolist()] == wanted
 
@@ -124,7 +131,7 @@ def test_what_the_relay_really_does(tmp_path: Path, hash_name: str) -> None:
         got = eventually(lambda: sum(len(one.lines) for one in takers), lambda got: got >= len(asked), 30)
     assert got == len(asked)
     where = {int(line.split()[-2]): index for index, one in enumerate(takers) for line in one.lines}
-    ours = placement(hash_name, as_members(members)).places(keys_of([path.encode() for path in asked]))
+    ours = places_of(placement(hash_name, as_members(members)), asked)
     assert [where[number] for number in range(len(asked))] == ours[:, 0].tolist()
     for taker in takers:
         taker.close()
@@ -141,7 +148,7 @@ def test_carbons_own_ring() -> None:
         asked = {"nodes": [[one.host, one.instance] for one in members], "hash": "carbon_ch", "paths": paths}
         command = [str(python / "bin" / "python"), "-c", CARBONS_RING]
         out = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=True)
-        ours = placement("carbon_ch", members).places(keys_of([path.encode() for path in paths]))
+        ours = places_of(placement("carbon_ch", members), paths)
         mine = [[members[index].host, members[index].instance] for index in ours[:, 0].tolist()]
         differ = sum(one != other for one, other in zip(mine, json.loads(out.stdout), strict=True))
         assert differ <= most
