@@ -3,14 +3,11 @@ killed: what they answer is what an independent count of the traffic says."""
 
 from __future__ import annotations
 
-import bisect
 import random
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -20,6 +17,7 @@ from tests.gateway.kit import PERIOD, Kit
 from tests.live.conftest import require
 from tests.live.gateway import RunningGateway, eventually
 from tests.live.prometheus import RunningPrometheus, debian, newest
+from tests.live.shop import RULES, Step, labels, lines, quantile_of_buckets, total, traffic, waits
 
 pytestmark = pytest.mark.live
 
@@ -27,54 +25,7 @@ SERVERS: dict[str, Callable[[], Path | None]] = {"debian": debian, "newest": new
 VERSIONS = [("debian", 1), ("newest", 2)]
 """Server, and the protocol that it is asked by."""
 
-LIMITS = [5, 10, 25, 50, 100, 250, 500, 1000]
-RULES = f"""
-rules = ["prometheus"]
-
-[[rollup]]
-match = "shop.wait"
-by = ["route"]
-prometheus = "shop_wait_ms"
-buckets = {LIMITS}
-
-[[rollup]]
-match = "shop.load"
-prometheus = "shop_load_most"
-over = "max"
-every = 60
-"""
 HOUR = 3600
-
-
-class Step(NamedTuple):
-    """What was sent in one period."""
-
-    hits: Counter[tuple[str, str]]
-    """By route and code."""
-    waits: dict[str, list[float]]
-    """By route."""
-    loads: dict[str, float]
-    """By host."""
-
-
-def traffic(chance: random.Random) -> Step:
-    """Some requests, their times, and how busy two hosts are."""
-    hits: Counter[tuple[str, str]] = Counter()
-    waits: dict[str, list[float]] = {}
-    for route in ("a", "b", "c"):
-        for code, share in (("200", 0.9), ("500", 0.1)):
-            hits[route, code] = sum(chance.random() < share for _ in range(30)) + (route == "a")
-        waits[route] = [round(chance.expovariate(1 / 60), 3) for _ in range(20)]
-    loads = {host: float(chance.randrange(100)) for host in ("x", "y")}
-    return Step(hits, waits, loads)
-
-
-def lines(step: Step) -> bytes:
-    """As statsd's clients send it."""
-    found = [f"shop.hits:{n}|c|#route:{route},code:{code}" for (route, code), n in step.hits.items()]
-    found += [f"shop.wait:{ms}|ms|#route:{route}" for route, all_of in step.waits.items() for ms in all_of]
-    found += [f"shop.load:{load}|g|#host:{host}" for host, load in step.loads.items()]
-    return "\n".join(found).encode() + b"\n"
 
 
 def an_hour_ago(data_dir: Path, consumer: str) -> tuple[int, list[Step]]:
@@ -95,31 +46,6 @@ def an_hour_ago(data_dir: Path, consumer: str) -> tuple[int, list[Step]]:
         kit.settle()
     kit.wait(kit.journal.stop())
     return end, steps
-
-
-def total(steps: list[Step], keep: Callable[[str, str], bool] = lambda route, code: True) -> int:
-    """Requests of some routes and codes."""
-    return sum(n for step in steps for (route, code), n in step.hits.items() if keep(route, code))
-
-
-def quantile_of_buckets(values: list[float], q: float) -> float:
-    """The quantile of a histogram, as the documentation of ``histogram_quantile`` defines it."""
-    limits = [float(limit) for limit in LIMITS]
-    counts = [0] * (len(limits) + 1)
-    for value in values:
-        counts[bisect.bisect_left(limits, value)] += 1
-    rank, below = q * len(values), 0
-    for place, count in enumerate(counts[:-1]):
-        if below + count >= rank:
-            begin = limits[place - 1] if place else 0.0
-            return begin + (limits[place] - begin) * (rank - below) / count
-        below += count
-    return limits[-1]
-
-
-def labels(**pairs: str) -> frozenset[tuple[str, str]]:
-    """As Prometheus answers."""
-    return frozenset(pairs.items())
 
 
 def check_the_hour(server: RunningPrometheus, end: int, steps: list[Step]) -> None:
@@ -147,11 +73,11 @@ def check_the_hour(server: RunningPrometheus, end: int, steps: list[Step]) -> No
             asked = (
                 f'histogram_quantile({q}, sum by (le) (increase(shop_wait_ms_bucket{{route="{route}"}}[1h])))'
             )
-            values = [ms for step in steps for ms in step.waits[route]]
+            values = waits(steps, route)
             assert server.query(asked, end)[labels()] == pytest.approx(
                 quantile_of_buckets(values, q), rel=1e-3
             )
-    values = [ms for step in steps for all_of in step.waits.values() for ms in all_of]
+    values = waits(steps)
     assert sum(server.query("shop_wait_ms_sum", end).values()) == pytest.approx(sum(values))
     assert sum(server.query("shop_wait_count", end).values()) == len(values)
     assert server.query("shop_load", end) == {
@@ -164,12 +90,8 @@ def check_the_hour(server: RunningPrometheus, end: int, steps: list[Step]) -> No
         assert server.query("shop_load_most", minute)[labels(__name__="shop_load_most")] == max(
             periods[-1].loads.values()
         )
-    for values in (
-        server.query("resets(shop_hits_total[2h])"),
-        server.query("resets(shop_wait_ms_count[2h])"),
-    ):
-        assert values
-        assert set(values.values()) == {0}
+    for asked in ("resets(shop_hits_total[2h])", "resets(shop_wait_ms_count[2h])"):
+        assert set(server.query(asked).values()) == {0}
 
 
 @pytest.mark.parametrize(("program", "version"), VERSIONS)
@@ -204,7 +126,7 @@ def test_an_hour_of_traffic_and_restarts(tmp_path: Path, program: str, version: 
             gateway.start()
         wanted = {labels(): float(total(steps))}
         assert eventually(lambda: server.query("sum(shop_hits_total)"), lambda has: has == wanted) == wanted
-        values = [ms for step in steps for all_of in step.waits.values() for ms in all_of]
+        values = waits(steps)
         assert sum(server.query("shop_wait_ms_count").values()) == len(values)
         assert set(server.query("resets(shop_hits_total[2h])").values()) == {0}
         assert set(server.query("resets(shop_wait_ms_bucket[2h])").values()) == {0}
