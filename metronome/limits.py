@@ -190,6 +190,8 @@ METRICS_STEP_ROWS: Final = 2048
 """Series brought up to date for ``/metrics`` in one turn of the reactor: some milliseconds."""
 METRICS_CHUNK_LINES: Final = 2000
 """Samples of ``/metrics`` written in one turn of the reactor: one to two milliseconds."""
+NATIVE_BUCKETS: Final = 160
+"""Buckets of a native histogram on ``/metrics``, as in client libraries; more become coarser."""
 METRICS_WINDOW: Final = 60.0
 """Quantiles on ``/metrics`` are those of the last period with samples, if it is this recent."""
 IDLE_SERIES: Final = 250_000

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from metronome.fold.columns import owners_of
 from metronome.fold.sketch import values_of
-from metronome.model import F64, Columns
+from metronome.model import F64, I64, Columns
 
 
 def quantiles_of(columns: Columns, wanted: Sequence[float]) -> npt.NDArray[np.float64]:
@@ -20,17 +20,9 @@ def quantiles_of(columns: Columns, wanted: Sequence[float]) -> npt.NDArray[np.fl
     """
     rows = len(columns)
     out = np.full((rows, len(wanted)), np.nan)
-    sampled, binned = owners_of(columns.samples, rows), owners_of(columns.bins, rows)
-    if not len(sampled) and not len(binned):
+    owners, values, weights = timer_values(columns)
+    if not len(owners):
         return out
-    bins: F64 = values_of(np.asarray(columns.bins.flat, np.int16))
-    bins = np.clip(bins, columns.low[binned], columns.high[binned])
-    ones = np.ones(len(sampled))
-    owners = np.concatenate((sampled, binned))
-    values = np.concatenate((columns.samples.flat, bins))
-    weights = np.concatenate(
-        (columns.weights.flat if len(columns.weights.ends) else ones, columns.bin_counts.flat)
-    )
     order = np.lexsort((values, owners))
     owners, values = owners[order], values[order]
     before = np.concatenate(([0.0], np.cumsum(weights[order])))
@@ -49,11 +41,20 @@ def counts_in(columns: Columns, limits: Sequence[float]) -> npt.NDArray[np.float
     """For each row how much weight lies at or below each limit (ascending) and above the one before;
     last what is above all of them.  Exact from samples; a bin lies where its middle does."""
     rows, width = len(columns), len(limits) + 1
+    owners, values, weights = timer_values(columns)
+    cells = owners * width + np.searchsorted(np.array(limits), values, side="left")
+    return np.bincount(cells, weights, rows * width).astype(np.float64).reshape(rows, width)
+
+
+def timer_values(columns: Columns) -> tuple[I64, F64, F64]:
+    """The values of timers, samples or the middles of bins: their rows, values and weights."""
+    rows = len(columns)
     sampled, binned = owners_of(columns.samples, rows), owners_of(columns.bins, rows)
+    middles = values_of(np.asarray(columns.bins.flat, np.int16))
+    middles = np.clip(middles, columns.low[binned], columns.high[binned])
     weights = columns.weights.flat if len(columns.weights.ends) else np.ones(len(sampled))
-    bins: F64 = values_of(np.asarray(columns.bins.flat, np.int16))
-    bins = np.clip(bins, columns.low[binned], columns.high[binned])
-    places = np.searchsorted(np.array(limits), np.concatenate((columns.samples.flat, bins)), side="left")
-    cells = np.concatenate((sampled, binned)) * width + places
-    counts = np.bincount(cells, np.concatenate((weights, columns.bin_counts.flat)), rows * width)
-    return counts.astype(np.float64).reshape(rows, width)
+    return (
+        np.concatenate((sampled, binned)),
+        np.concatenate((columns.samples.flat, middles)).astype(np.float64),
+        np.concatenate((weights, columns.bin_counts.flat)).astype(np.float64),
+    )

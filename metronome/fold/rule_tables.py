@@ -209,6 +209,7 @@ _READERS: Final[dict[str, Callable[[object], Any]]] = {
     "stamp": _choice("start", "end"),
     "prometheus": _family,
     "buckets": _buckets,
+    "native": _flag,
 }
 KEYS: Final = tuple(_READERS)
 """The keys of a rule; each is also what it is called in :class:`Rule`."""
@@ -276,6 +277,8 @@ def _check_stats(rule: Rule, table: Table, period: float) -> None:
 def _check_family(rule: Rule, table: Table, period: float) -> None:
     if rule.buckets and rule.kind not in (None, Kind.TIMER):
         raise ValueError(f"buckets = {_shown(table['buckets'])}: only timers have any")
+    if rule.native and not rule.buckets:
+        raise ValueError("native = true: in text it says nothing without buckets = …")
 
 
 def _shown(value: object) -> str:

@@ -86,6 +86,8 @@ class Rule:
     stamp: str = "end"
     prometheus: str = ""
     buckets: tuple[float, ...] = ()
+    native: bool = False
+    """Beside ``buckets`` there are those of a native histogram."""
 
     def takes(self, series: Series) -> bool:
         """Whether the conditions hold; one on a label wants the label present."""
@@ -161,6 +163,8 @@ class Slot:
     """Something is worked out from the timers' sketches."""
     buckets: tuple[float, ...] = ()
     """Timers are counted into buckets up to these values instead of sketched."""
+    native: bool = False
+    """Only for the buckets of native histograms."""
     clean: Clean | None = field(default=None, compare=False)
 
     def header(self, series: Series) -> Header:
@@ -219,6 +223,16 @@ def prometheus_slots(rules: Sequence[Rule]) -> list[Slot]:
             slots.append(Slot(rule, 0, adding, named, sketches=True, buckets=rule.buckets))
             slots.append(Slot(rule, round(rule.every * 1000), lasting, named))
     return slots
+
+
+def native_slots(rules: Sequence[Rule]) -> list[Slot]:
+    """The rules with native histograms: what they have beside what all have."""
+    timers = frozenset({Kind.TIMER})
+    return [
+        Slot(rule, 0, timers, NAME in placed(rule.prometheus), sketches=True, native=True)
+        for rule in rules
+        if rule.prometheus and rule.native
+    ]
 
 
 def naming_of(name: str, naming: Naming) -> Naming:

@@ -22,7 +22,8 @@ from typing import Final, NamedTuple
 from metronome.fold.cells import Header
 from metronome.fold.rules import NAME, Rule, Slot, filled
 from metronome.fold.shapes import Shape
-from metronome.gateway.shown import MAIN, QUANTILES, TYPES
+from metronome.gateway.beside import QUANTILES
+from metronome.gateway.shown import MAIN, TYPES
 from metronome.model import Kind, Labels, Series
 from metronome.wire import prometheus_text as text
 from metronome.wire.remote_write import Family, sorted_labels

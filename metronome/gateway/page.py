@@ -21,7 +21,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from metronome.gateway.shown import COUNTER, GAUGE, HISTOGRAM, I32, MAIN, SHOWN, SUMMARY, Board, Manner, Sheet
+from metronome.gateway.beside import COUNTER, GAUGE, HISTOGRAM, SUMMARY, Manner
+from metronome.gateway.shown import I32, MAIN, SHOWN, Board, Sheet
 from metronome.kernel import copied, write_samples
 from metronome.kernel.families import SUFFIXES, quoted
 from metronome.kernel.samples import NONE, Samples

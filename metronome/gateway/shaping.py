@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from metronome.fold.index import grown
+from metronome.fold.native import schema_of
 from metronome.fold.shapes import Shape, Shapes
-from metronome.gateway.shown import HISTOGRAM, PLAIN, SUMMARY, TYPE_OF_KIND, Manner, Sheet
+from metronome.gateway.beside import HISTOGRAM, PLAIN, SUMMARY, Manner
+from metronome.gateway.shown import TYPE_OF_KIND, Sheet
 from metronome.model import I64, parse_key
 
 
@@ -76,14 +78,15 @@ def _change(sheet: Sheet, number: int, manner: int) -> None:
     one = np.array([number])
     before = int(sheet.manner(one)[0])
     old, new, n = sheet.manners[before], sheet.manners[manner], sheet.n[number]
-    beside = np.zeros(0)
+    beside, native = np.zeros(0), sheet.spread.of(one)
     if old.width:
         values, rows = sheet.beside(one, before)
         beside = values[rows[0]].copy()
     sheet.clear(one)
     sheet.of_manner(one, manner)
-    if old.type == HISTOGRAM and old.buckets != new.buckets:
+    if old.type == HISTOGRAM and (old.buckets, old.schema) != (new.buckets, new.schema):
         return
+    sheet.spread.add(number + native[0], *native[1:])
     sheet.n[number] = n
     if new.width:
         values, rows = sheet.beside(one, manner)
@@ -98,7 +101,12 @@ def _manner(shape: Shape | None, kind: int) -> Manner:
     if shape is None:
         return PLAIN[kind]
     if shape.histogram is not None:
-        return Manner(HISTOGRAM, shape.help, buckets=shape.histogram.buckets, ttl=shape.ttl)
+        histogram = shape.histogram
+        schema, most = (
+            schema_of(histogram.native_histogram_bucket_factor),
+            histogram.native_histogram_max_buckets,
+        )
+        return Manner(HISTOGRAM, shape.help, (), histogram.buckets, schema, most, shape.ttl)
     if shape.summary is None:
         return PLAIN[kind]._replace(meaning=shape.help, ttl=shape.ttl)
     options = shape.summary

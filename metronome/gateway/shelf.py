@@ -14,13 +14,14 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from metronome.fold.cells import Cells, Header, cells_of
-from metronome.fold.columns import owners_of, take
+from metronome.fold.columns import take
 from metronome.fold.known import Known
 from metronome.fold.piles import Closed, Gauges, Pile
+from metronome.fold.ranks import timer_values
 from metronome.fold.rules import Rule, Slot
-from metronome.fold.sketch import Flat, flat, values_of
+from metronome.fold.sketch import Flat, flat
 from metronome.limits import LATE_CELLS, LATE_PERIODS, LATE_SECONDS, PILE_GROUPS, ROLLUP_IDLE, TICK_FUTURE
-from metronome.model import F64, I64, Columns, Kind, Ragged, parse_key
+from metronome.model import I64, Columns, Kind, Ragged, parse_key
 
 KINDS: Final = len(Kind)
 LONG_AGO: Final = -(1 << 62)
@@ -205,7 +206,7 @@ class Shelf:
     def _buckets(self, number: int, columns: Columns, owners: I64) -> Flat:
         slot = self._slots[number]
         assert slot is not None
-        of_row, values, weights = _values(columns)
+        of_row, values, weights = timer_values(columns)
         here = np.flatnonzero(owners[of_row] // KINDS == number)
         buckets = np.searchsorted(np.array(slot.buckets), values[here])
         return Flat(of_row[here], buckets.astype(np.int16), weights[here])
@@ -340,17 +341,3 @@ class Shelf:
             for number in idle:
                 self._leave(number)
             self._forget()
-
-
-def _values(columns: Columns) -> tuple[I64, F64, F64]:
-    """The values of timers, as samples or the middles of bins: their rows, values and weights."""
-    rows = len(columns)
-    sampled, binned = owners_of(columns.samples, rows), owners_of(columns.bins, rows)
-    middles = values_of(np.asarray(columns.bins.flat, np.int16))
-    middles = np.clip(middles, columns.low[binned], columns.high[binned])
-    weights = columns.weights.flat if len(columns.weights.ends) else np.ones(len(sampled))
-    return (
-        np.concatenate((sampled, binned)),
-        np.concatenate((columns.samples.flat, middles)).astype(np.float64),
-        np.concatenate((weights, columns.bin_counts.flat)).astype(np.float64),
-    )

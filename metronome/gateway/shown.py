@@ -13,13 +13,14 @@ shown.  One that a rule drops is remembered so that the rule is not asked again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from metronome.fold.index import grown
 from metronome.fold.roster import Roster
+from metronome.gateway.beside import COUNTER, PLAIN, Beside, Manner, Spread
 from metronome.gateway.families import REFUSED, Families
 from metronome.kernel import hash64, page_ids
 from metronome.kernel import samples as lines
@@ -29,9 +30,7 @@ from metronome.limits import METRICS_STEP_ROWS
 from metronome.model import F64, I64, U8, U64, Columns, Kind
 
 MAIN: Final = "main"
-QUANTILES: Final = (0.5, 0.9, 0.95, 0.99)
 TYPES: Final = {Kind.COUNTER: "counter", Kind.GAUGE: "gauge", Kind.TIMER: "summary", Kind.SET: "gauge"}
-COUNTER, GAUGE, SUMMARY, HISTOGRAM = range(len(lines.TYPES))
 TYPE_OF_KIND: Final = np.array([lines.TYPES.index(TYPES[kind]) for kind in Kind], np.uint8)
 
 NOBODY: Final = 0
@@ -46,59 +45,6 @@ U32 = npt.NDArray[np.uint32]
 I32 = npt.NDArray[np.int32]
 
 
-class Manner(NamedTuple):
-    """How some series are shown."""
-
-    type: int
-    """Which of ``kernel.samples.TYPES``."""
-    meaning: str = ""
-    """HELP; nothing: that is the name of the first series."""
-    quantiles: tuple[float, ...] = QUANTILES
-    buckets: tuple[float, ...] = ()
-    ttl: float = 0.0
-    """For how many seconds a series is shown that is not heard of; 0: as usual."""
-    max_age: float = 0.0
-    """Quantiles are of what came in so many seconds; 0: in the last period that brought anything."""
-    ages: int = 0
-    """In how many steps what is too old leaves."""
-    older: float = 0.0
-    """By how many seconds quantiles may be older than usual."""
-
-    @property
-    def width(self) -> int:
-        """How many numbers stand beside the value: quantiles and a count, or each bucket."""
-        if self.type == SUMMARY:
-            return len(self.quantiles) + 1
-        return len(self.buckets) + 1 if self.type == HISTOGRAM else 0
-
-
-PLAIN: Final = tuple(Manner(kind) for kind in range(len(lines.TYPES)))
-"""How a series by itself is shown, by its type."""
-
-
-class Beside:
-    """Some numbers in a row, for each of those series that have them."""
-
-    def __init__(self, width: int):
-        self.values: F64 = np.zeros((0, width))
-        self._free: I64 = np.zeros(0, np.int64)
-        self._used = 0
-
-    def take(self, number: int) -> I64:
-        """So many rows of zeros."""
-        again, self._free = self._free[:number], self._free[number:]
-        fresh = np.arange(self._used, self._used + number - len(again))
-        self._used += len(fresh)
-        if self._used > len(self.values):
-            self.values = grown(self.values, self._used)
-        return np.concatenate((again, fresh))
-
-    def give_back(self, rows: I64) -> None:
-        """Let go of rows."""
-        self.values[rows] = 0
-        self._free = np.concatenate((self._free, rows))
-
-
 class Sheet:
     """The series of one stream, or its groups."""
 
@@ -108,6 +54,7 @@ class Sheet:
         self.series_hash = np.uint64(0 if stream == MAIN else hash64(stream.encode()))
         """Tells equal series of different streams apart."""
         self.manners = list(manners)
+        self.spread = Spread()
         self.state: I32 = np.zeros(0, np.int32)
         self.seen: U32 = np.zeros(0, np.uint32)
         """When it was last heard of, epoch seconds."""
@@ -187,6 +134,7 @@ class Sheet:
             for manner, own in parted(self.manner(having)):
                 self._beside[manner].give_back(self._rows[having[own]].astype(np.int64) - 1)
             self._rows[having] = 0
+        self.spread.remove(numbers)
         self.n[numbers] = 0
 
 
@@ -194,14 +142,6 @@ def parted(values: I64) -> Iterator[tuple[int, I64]]:
     """Each value, and the places where it stands."""
     for value in np.unique(values).tolist():
         yield value, np.flatnonzero(values == value)
-
-
-class Place(NamedTuple):
-    """Some series on the page: a sheet's number, those of the series and of their families."""
-
-    sheet: int
-    numbers: I64
-    families: I64
 
 
 class Board:

@@ -2,7 +2,10 @@
 
 A group stands on a sheet of its stream under the key that a series of the rule's family with the
 group's labels would have.  Two rules may make groups of one key, which are two all the same: the
-later waits.  So the roster of such a sheet knows a group by an id of its own, not by its key's.
+later waits.  So the roster of such a sheet knows a group not by its key but by a hash of its rule,
+kind, name and labels: the same in every run, so that a group goes on after a restart.
+
+Native buckets of a rule come by a slot of their own (``native_slots``), whose groups are the same.
 """
 
 from __future__ import annotations
@@ -15,30 +18,24 @@ import numpy as np
 
 from metronome.fold.cells import Header
 from metronome.fold.columns import no_rows
+from metronome.fold.native import codes_of
 from metronome.fold.roster import Roster
-from metronome.fold.rules import NAME, Book, Rule, Slot, filled, prometheus_slots
+from metronome.fold.rules import NAME, Book, Rule, Slot, filled, native_slots, prometheus_slots
+from metronome.fold.sketch import Sketch, values_of
 from metronome.fold.sketch import quantiles as sketch_quantiles
+from metronome.gateway.beside import CLASSIC, COUNTER, GAUGE, HISTOGRAM, QUANTILES, Manner
 from metronome.gateway.rollups import Rollups, StreamRollups
 from metronome.gateway.shelf import Ended, Group
-from metronome.gateway.shown import (
-    COUNTER,
-    GAUGE,
-    HISTOGRAM,
-    MAIN,
-    QUANTILES,
-    TYPES,
-    Board,
-    Manner,
-    Sheet,
-)
+from metronome.gateway.shown import MAIN, TYPES, Board, Sheet
 from metronome.gateway.telemetry import Telemetry
+from metronome.kernel import hash64
 from metronome.kernel import samples as lines
 from metronome.kernel.writing import joined
 from metronome.limits import METRICS_STEP_ROWS
-from metronome.model import I64, U64, Columns, Flushed, Kind, Parts, Ragged, Series, series_key
+from metronome.model import I64, U64, Columns, Flushed, Folded, Kind, Parts, Ragged, Series, series_key
 
-_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
-"""Odd: numbers times this are ids that differ, in their low bits and in their high ones."""
+NATIVE_SCHEMA: Final = 3
+"""Buckets that are 9 % wide, as client libraries have them when they are asked for 10 %."""
 
 
 class ShownGroups:
@@ -49,12 +46,11 @@ class ShownGroups:
         self._board = board
         self._telemetry = telemetry
         self._output = output
-        self._rollups = StreamRollups(self._of_stream, prometheus_slots)
+        self._rollups = StreamRollups(self._of_stream, _slots)
         self._sheets: dict[str, Sheet] = {}
-        self._manners: dict[str, dict[tuple[Slot, Kind], int]] = {}
-        self._slots: dict[str, set[Slot]] = {}
-        """Those that there are now, of streams that had groups when rules came."""
-        self._made = 0
+        self._manners: dict[str, dict[tuple[Rule, Kind], int]] = {}
+        self._rules: dict[str, set[Rule]] = {}
+        self._names: dict[Rule, bytes] = {}
         self._gone: dict[str, list[int]] = {}
 
     @property
@@ -64,12 +60,17 @@ class ShownGroups:
 
     def use(self, book: Book) -> None:
         """Go by these rules; the groups of those that are gone leave the page at once."""
+        self._rules = {stream: set(book.of(stream)) for stream in {rule.stream for rule in book.rules}}
+        self._names = {}
         self._rollups.use(book)
         self._leave()
-        self._slots = {stream: set(prometheus_slots(book.of(stream))) for stream in self._sheets}
         for stream, manners in self._manners.items():
-            slots = self._slots[stream]
-            self._manners[stream] = {key: number for key, number in manners.items() if key[0] in slots}
+            sheet = self._sheets[stream]
+            stays = {key: number for key, number in manners.items() if self._is_there(stream, key[0])}
+            numbers = np.flatnonzero(sheet.state)
+            gone = np.isin(sheet.manner(numbers), [*stays.values()], invert=True)
+            self._board.remove(sheet, numbers[gone])
+            self._manners[stream] = stays
 
     def keep(self, parts: Parts) -> None:
         """Take parts."""
@@ -81,16 +82,16 @@ class ShownGroups:
             if found is not None:
                 stream, ended = found
                 for begin in range(0, len(ended.groups), METRICS_STEP_ROWS):
-                    if self._is_gone(stream, ended.slot):
-                        break
+                    if not self._is_there(stream, ended.slot.rule):
+                        break  # other rules stand since the last step
                     self._show(stream, ended, begin, flushed.time / 1000, now)
                     yield
             yield
         self._leave()
 
-    def _is_gone(self, stream: str, slot: Slot) -> bool:
-        """Whether other rules stand since the last step."""
-        return stream in self._slots and slot not in self._slots[stream]
+    def _is_there(self, stream: str, rule: Rule) -> bool:
+        """Whether a rule stands now."""
+        return rule in self._rules.get(stream, ())
 
     def _of_stream(self, stream: str) -> Rollups:
         def gone(slot: Slot, group: Group) -> None:
@@ -100,8 +101,10 @@ class ShownGroups:
         return Rollups(self._number, gone, self._left_out, arrivals=True)
 
     def _number(self, slot: Slot, header: Header) -> object:
-        self._made += 1
-        return self._made
+        """The id of a group."""
+        rule = self._names.get(slot.rule) or repr(replace(slot.rule, number=0)).encode()
+        self._names[slot.rule] = rule
+        return hash64(rule + repr((int(header.kind), header.name, header.labels)).encode())
 
     def _left_out(self, reason: str, number: int) -> None:
         self._telemetry.count("metronome_rollup_left_out_total", number, output=self._output, reason=reason)
@@ -112,41 +115,33 @@ class ShownGroups:
         for stream, groups in gone.items():
             sheet = self._sheets.get(stream)
             if sheet is not None:
-                numbers = sheet.roster.find(_ids(groups))
+                numbers = np.unique(sheet.roster.find(np.array(groups, np.uint64)))
                 self._board.remove(sheet, numbers[numbers >= 0])
 
     # --- values --------------------------------------------------------------------------
 
     def _show(self, stream: str, ended: Ended, begin: int, began: float, now: float) -> None:
         """Some groups of a rule, all of one kind."""
-        folded = ended.values.folded
-        rows = slice(begin, begin + METRICS_STEP_ROWS)
+        folded, rows = ended.values.folded, slice(begin, begin + METRICS_STEP_ROWS)
         sheet, numbers = self._placed(stream, ended.slot, folded.kind, ended.groups[rows], began, now)
+        number = self._manners[stream][ended.slot.rule, folded.kind]
+        if ended.slot.native:
+            _spread(sheet, sheet.manners[number].schema, numbers, folded.sketches[rows])
+            return
         clashes = self._board.hear(sheet, numbers, now)
         if clashes:
             self._telemetry.count("metronome_metrics_clashes_total", clashes)
         n = (ended.values.over if folded.kind is Kind.GAUGE else folded.n)[rows]
-        manner_number = self._manners[stream][ended.slot, folded.kind]
-        manner = sheet.manners[manner_number]
-        if manner.type == GAUGE:
+        if sheet.manners[number].type == GAUGE:
             sheet.n[numbers] = n
-        elif manner.type == COUNTER:
+        elif sheet.manners[number].type == COUNTER:
             up = n >= 0
             sheet.n[numbers[up]] += n[up]
             if not up.all():
                 self._telemetry.count("metronome_metrics_negative_total", int((~up).sum()))
         else:
             sheet.n[numbers] += n
-            values, places = sheet.beside(numbers, manner_number)
-            sketches = folded.sketches[rows]
-            if manner.type == HISTOGRAM:
-                for place, (bins, counts) in zip(places.tolist(), sketches, strict=True):
-                    values[place, bins] += counts
-            else:
-                values[places, 0] += folded.d[rows]
-                for at, wanted in enumerate(manner.quantiles):
-                    found = sketch_quantiles(sketches, wanted, folded.low[rows], folded.high[rows])
-                    values[places, 1 + at] = found
+            _observe(sheet, number, numbers, folded, rows)
 
     def _placed(
         self, stream: str, slot: Slot, kind: Kind, groups: list[Group], began: float, now: float
@@ -155,8 +150,8 @@ class ShownGroups:
         sheet = self._sheets.get(stream)
         if sheet is None:
             sheet = self._sheets[stream] = self._board.add(Roster(), stream, ())
-        manner = self._manner_of(sheet, slot, kind)
-        ids = _ids([group.out for group in groups])
+        manner = self._manner_of(sheet, slot.rule, kind)
+        ids = np.array([group.out for group in groups], np.uint64)
         numbers = sheet.roster.find(ids)
         new = np.flatnonzero(numbers < 0).tolist()
         if new:
@@ -165,19 +160,40 @@ class ShownGroups:
             sheet.of_manner(numbers[new], manner)
         return sheet, numbers
 
-    def _manner_of(self, sheet: Sheet, slot: Slot, kind: Kind) -> int:
+    def _manner_of(self, sheet: Sheet, rule: Rule, kind: Kind) -> int:
         """The number of a manner, for as long as there is the rule."""
         manners = self._manners.setdefault(sheet.stream, {})
-        if (slot, kind) not in manners:
+        if (rule, kind) not in manners:
             free = set(range(len(sheet.manners) + 1)) - set(manners.values())
-            manners[slot, kind] = number = min(free)
-            sheet.manners[number : number + 1] = [_manner(slot, kind)]
-        return manners[slot, kind]
+            manners[rule, kind] = number = min(free)
+            sheet.manners[number : number + 1] = [_manner(rule, kind)]
+        return manners[rule, kind]
 
 
-def _ids(groups: Sequence[object]) -> U64:
-    """The ids of groups in a roster."""
-    return np.array(groups, np.uint64) * _SPREAD
+def _slots(rules: Sequence[Rule]) -> list[Slot]:
+    return prometheus_slots(rules) + native_slots(rules)
+
+
+def _observe(sheet: Sheet, manner_number: int, numbers: I64, folded: Folded, rows: slice) -> None:
+    """Add what timers have observed to what stands beside their sums."""
+    manner = sheet.manners[manner_number]
+    values, places = sheet.beside(numbers, manner_number)
+    sketches = folded.sketches[rows]
+    if manner.type == HISTOGRAM:
+        for place, (bins, counts) in zip(places.tolist(), sketches, strict=True):
+            values[place, bins] += counts
+        return
+    values[places, 0] += folded.d[rows]
+    for at, wanted in enumerate(manner.quantiles):
+        values[places, 1 + at] = sketch_quantiles(sketches, wanted, folded.low[rows], folded.high[rows])
+
+
+def _spread(sheet: Sheet, schema: int, numbers: I64, sketches: list[Sketch]) -> None:
+    """Add sketches to native buckets."""
+    bins = np.concatenate([bins for bins, _ in sketches])
+    counts = np.concatenate([counts for _, counts in sketches])
+    lengths = [len(bins) for bins, _ in sketches]
+    sheet.spread.add(np.repeat(numbers, lengths), codes_of(values_of(bins), schema), counts)
 
 
 def _key(slot: Slot, group: Group) -> bytes:
@@ -194,12 +210,11 @@ def _columns(keys: list[bytes], ids: U64) -> Columns:
     return replace(no_rows(), keys=Ragged(texts.ends.astype(np.uint32), texts.flat), ids=ids)
 
 
-def _manner(slot: Slot, kind: Kind) -> Manner:
+def _manner(rule: Rule, kind: Kind) -> Manner:
     """How the groups of a rule are shown."""
-    rule = slot.rule
     meaning = f"{rule.match} by {', '.join(rule.by) or 'nothing'} ({kind.word})"
-    if slot.buckets and kind is Kind.TIMER:
-        return Manner(HISTOGRAM, meaning, buckets=slot.buckets)
+    if rule.buckets and kind is Kind.TIMER:
+        return Manner(HISTOGRAM, meaning, (), rule.buckets, NATIVE_SCHEMA if rule.native else CLASSIC)
     return Manner(lines.TYPES.index(TYPES[kind]), meaning, _wanted(rule))
 
 

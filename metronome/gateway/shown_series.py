@@ -16,13 +16,15 @@ import numpy.typing as npt
 
 from metronome.fold.columns import take
 from metronome.fold.index import grown
-from metronome.fold.ranks import counts_in, quantiles_of
+from metronome.fold.native import codes_of
+from metronome.fold.ranks import counts_in, quantiles_of, timer_values
 from metronome.fold.roster import Rosters
 from metronome.fold.rules import Book
 from metronome.fold.united import united
+from metronome.gateway.beside import HISTOGRAM
 from metronome.gateway.gathering import Gathering, light
 from metronome.gateway.shaping import Shaping
-from metronome.gateway.shown import DROPPED, HISTOGRAM, NEW, Board, Sheet, parted
+from metronome.gateway.shown import DROPPED, NEW, Board, Sheet, parted
 from metronome.gateway.telemetry import Telemetry
 from metronome.gateway.windows import Windows
 from metronome.limits import METRICS_STEP_ROWS
@@ -220,6 +222,9 @@ class ShownSeries:
         values, rows = sheet.beside(numbers, number)
         if manner.type == HISTOGRAM:
             values[rows] += counts_in(columns, manner.buckets)
+            if manner.native:
+                own, observed, weights = timer_values(columns)
+                sheet.spread.add(numbers[own], codes_of(observed, manner.schema), weights)
             return
         values[rows, 0] += columns.d
         if manner.max_age:

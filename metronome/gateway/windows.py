@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from metronome.fold.sketch import Sketch, merge, quantile, sketch_of
-from metronome.gateway.shown import NOBODY, Manner, Sheet
+from metronome.gateway.beside import Manner
+from metronome.gateway.shown import NOBODY, Sheet
 from metronome.limits import METRICS_STEP_ROWS
 from metronome.model import Columns
 

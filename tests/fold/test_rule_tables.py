@@ -119,6 +119,7 @@ def test_further_keys() -> None:
         ('match = "a"\nbuckets = [1]\n' + OUT, "it says nothing without prometheus"),
         ('match = "a"\nprometheus = "x"\nbuckets = [2, 1]', "the limits do not ascend"),
         ('match = "a"\nkind = "set"\nprometheus = "x"\nbuckets = [2]', "only timers have any"),
+        ('match = "a"\nprometheus = "x"\nnative = true', "says nothing without buckets"),
         ('match = "a"\ndrop = true\n' + OUT, 'graphite = "x": the rule drops'),
         ('match = "a"\nbare = true\n' + OUT, 'stats = ["count"] would be right'),
         ('match = "a"\ndrop = "yes"', 'drop = "yes": it is neither yes nor no'),

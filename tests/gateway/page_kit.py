@@ -9,8 +9,9 @@ import numpy as np
 
 from metronome.fold.columns import no_rows
 from metronome.fold.roster import Roster
+from metronome.gateway.beside import PLAIN, Manner
 from metronome.gateway.page import Page
-from metronome.gateway.shown import MAIN, PLAIN, Board, Manner, Sheet
+from metronome.gateway.shown import MAIN, Board, Sheet
 from metronome.kernel import hash64
 from metronome.kernel.writing import joined
 from metronome.model import I64, Columns, Kind, Ragged, Series, canonical_labels, series_key

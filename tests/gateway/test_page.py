@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from metronome.gateway.beside import HISTOGRAM, SUMMARY, Manner
 from metronome.gateway.page import Page
-from metronome.gateway.shown import HISTOGRAM, SUMMARY, Manner
 from metronome.kernel.families import Escaping
 from metronome.limits import METRICS_CHUNK_LINES
 from metronome.model import Kind

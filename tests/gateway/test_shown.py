@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from metronome.gateway.shown import (
-    DROPPED,
-    HISTOGRAM,
-    NEW,
-    QUANTILES,
-    SUMMARY,
-    TYPES,
-    Beside,
-    Manner,
-)
+from metronome.gateway.beside import HISTOGRAM, QUANTILES, SUMMARY, Manner
+from metronome.gateway.shown import DROPPED, NEW, TYPES
 from metronome.kernel import samples
 from metronome.model import Kind
 from tests.gateway.page_kit import Shown, key, rows_of
@@ -104,18 +96,6 @@ def test_manners() -> None:
     kinds = [plain.manners[number].type for number in plain.manner(numbers)]
     assert [samples.TYPES[kind] for kind in kinds] == [TYPES[kind] for kind in Kind]
     assert plain.manners[SUMMARY].quantiles == QUANTILES
-
-
-def test_rows_beside_are_used_again() -> None:
-    """And are zeros when they are."""
-    beside = Beside(2)
-    rows = beside.take(3)
-    beside.values[rows] = 7
-    beside.give_back(rows[1:])
-    again = beside.take(3)
-    assert sorted(again.tolist()) == [1, 2, 3]
-    assert beside.values[again].tolist() == [[0, 0]] * 3
-    assert beside.values[0].tolist() == [7, 7]
 
 
 def test_what_a_counter_costs() -> None:

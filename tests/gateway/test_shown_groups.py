@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from metronome.gateway.shown_groups import ShownGroups
+import numpy as np
+
+from metronome.fold.native import codes_of
+from metronome.gateway.shown_groups import NATIVE_SCHEMA, ShownGroups
 from metronome.gateway.telemetry import Telemetry
 from metronome.kernel import hash64
 from metronome.limits import METRICS_STEP_ROWS
@@ -126,3 +129,17 @@ def test_a_group_that_was_idle_begins_anew() -> None:
     assert world.lines() == []
     world.flush(("a", C, 5, "x"))
     assert world.lines() == ['f_total{host="x"} 5']
+
+
+def test_native_buckets() -> None:
+    """They are of the same groups as the classic ones, and begin and end with them."""
+    world = World(rule("t", "f", "buckets = [5]\nnative = true\n"))
+    world.flush(("t", T, 3.0, "x"), ("t", T, 3.0, "x"), ("t", T, 0.0, "y"))
+    world.flush(("t", T, 100.0, "x"))
+    assert world.lines()[1:3] == ['f_bucket{host="x",le="+Inf"} 3', 'f_sum{host="x"} 106']
+    sheet = world.board.sheets[0]
+    owners, codes, counts = sheet.spread.of(np.array([0, 1]))
+    assert (owners.tolist(), counts.tolist()) == ([0, 0, 1], [2, 1, 1])
+    assert codes.tolist() == codes_of(np.array([3.0, 100.0, 0.0]), NATIVE_SCHEMA).tolist()
+    world.groups.use(book(rule("other", "f")))
+    assert len(sheet.spread.of(np.array([0, 1]))[0]) == 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from metronome.fold.roster import Roster
-from metronome.gateway.shown import SUMMARY, Board, Manner
+from metronome.gateway.beside import SUMMARY, Manner
+from metronome.gateway.shown import Board
 from metronome.gateway.windows import Windows
 from metronome.kernel import Table
 from metronome.kernel.interface import Dialect
