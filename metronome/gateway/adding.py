@@ -17,7 +17,7 @@ from metronome.fold.index import Index, grown
 from metronome.fold.ranks import counts_in, quantiles_of
 from metronome.fold.rules import Book
 from metronome.fold.sketch import quantiles as sketch_quantiles
-from metronome.gateway.exposed import Exposed, of_group, of_series
+from metronome.gateway.exposed import of_group, of_series
 from metronome.gateway.shelf import Ended, Group
 from metronome.gateway.totals import Totals
 from metronome.limits import ROLLUP_SERIES
@@ -45,10 +45,11 @@ class Adding:
         self._index = Index()
         self._places: I64 = np.empty(0, np.int64)
         """By the number that the index gives a series."""
-        self._numbers: dict[int, int] = {}
-        """The reverse, of those that have a place."""
-        self._single: set[int] = set()
-        """Places of series as they are, also of such as have not been heard of since the rules changed."""
+        self._asked_in: I64 = np.empty(0, np.int64)
+        """The same: how often rules had changed when they were asked for it."""
+        self._changes = 1
+        self._numbers: I64 = np.empty(0, np.int64)
+        """By place: the number of the series, from 1; 0 for a group, and where there is nobody."""
         self._groups: dict[object, int] = {}
         self._group_at: dict[int, object] = {}
         self._refused: dict[object, int] = {}
@@ -62,10 +63,10 @@ class Adding:
     def use(self, book: Book) -> None:
         """Ask these rules from now on.  Where they want no series as they are, those leave."""
         self._book = book
+        self._changes += 1
         if not book.shows_every_series:
-            for place in list(self._single):
+            for place in np.flatnonzero(self._numbers).tolist():
                 self.leave(place)
-        self._forget()
 
     def series(self, columns: Columns, now: int, period: int) -> None:
         """Rows of a flush that ends now (ms), each series once."""
@@ -130,10 +131,9 @@ class Adding:
 
     def leave(self, place: int) -> None:
         """A series ends."""
-        self._single.discard(place)
-        number = self._numbers.pop(place, None)
-        if number is not None:
-            self._index.remove(np.array([number]))
+        if place < len(self._numbers) and self._numbers[place]:
+            self._index.remove(self._numbers[place : place + 1] - 1)
+            self._numbers[place] = 0
         if place in self._group_at:
             del self._groups[self._group_at.pop(place)]
         self.totals.leave(place)
@@ -144,41 +144,54 @@ class Adding:
         numbers, fresh = self._index.numbers(columns.ids)
         if self._index.room > len(self._places):
             self._places = grown(self._places, self._index.room)
-        self._places[numbers[fresh]] = _NOWHERE
-        missing = fresh
+            self._asked_in = grown(self._asked_in, self._index.room)
+        self._places[numbers[fresh]], self._asked_in[numbers[fresh]] = _NOWHERE, 0
+        asks = self._asked_in[numbers] != self._changes
         if self.totals.names.freed != self._asked:
-            missing = np.flatnonzero(self._places[numbers] == _NOWHERE)
+            asks |= self._places[numbers] == _NOWHERE
         self._asked = self.totals.names.freed
-        fresh_rows = set(fresh.tolist())
-        for row, key in zip(missing.tolist(), keys_of(columns, missing), strict=True):
-            place, number = self._learn(key, now, born), int(numbers[row])
-            self._places[number] = place
+        rows = np.flatnonzero(asks)
+        for row, key in zip(rows.tolist(), keys_of(columns, rows), strict=True):
+            number = int(numbers[row])
+            place = self._learn(key, int(self._places[number]), now, born)
             if place >= 0:
-                self._numbers[place] = number
-                self._single.add(place)
-            elif place == _NOWHERE and row in fresh_rows:
+                self._remember(place, number)
+            elif place == _NOWHERE and self._asked_in[number] != self._changes:
                 self._count("clash", 1)
+            self._places[number], self._asked_in[number] = place, self._changes
         places: I64 = self._places[numbers]
         return places
 
-    def _learn(self, key: bytes, now: int, born: int) -> int:
+    def _learn(self, key: bytes, before: int, now: int, born: int) -> int:
+        """The place of a series, which had another before, or had not."""
         series = parse_key(key)
         if not self._book.taking(series, self._stream)[1]:
+            self._give_up(before)
             return _DROPPED
         shape = self._book.shape(series)
         ttl = self._ttl if shape is None or not shape.ttl else round(shape.ttl * 1000)
         exposed, meaning = of_series(series, self._stream, shape)
-        place = self.totals.join(exposed, meaning, now, born, ttl)
-        if place >= 0:
-            self._remember(place, exposed)
-        return place
+        if before >= 0 and self.totals.series(before) == exposed:
+            self.totals.patience[before] = ttl
+            return before
+        self._give_up(before)
+        return self.totals.join(exposed, meaning, now, born, ttl)
 
-    def _remember(self, place: int, exposed: Exposed) -> None:
+    def _give_up(self, place: int) -> None:
+        """A series that is heard of has its place no longer."""
+        if place >= 0:
+            self._numbers[place] = 0
+            self.leave(place)
+
+    def _remember(self, place: int, number: int) -> None:
+        if place >= len(self._numbers):
+            self._numbers = grown(self._numbers, place + 1)
+            self._shape_at = grown(self._shape_at, place + 1)
+        self._numbers[place] = number + 1
+        exposed = self.totals.series(place)
         shape = exposed.type, exposed.points
         if shape not in self._shapes:
             self._shapes.append(shape)
-        if place >= len(self._shape_at):
-            self._shape_at = grown(self._shape_at, place + 1)
         self._shape_at[place] = self._shapes.index(shape)
 
     def _place_of(self, ended: Ended, group: Group, now: int, born: int) -> int:
@@ -194,7 +207,6 @@ class Adding:
             self._refused.pop(group.out, None)
             self._groups[group.out] = place
             self._group_at[place] = group.out
-            self._single.discard(place)
             return place
         if group.out not in self._refused:
             self._count("clash", 1)
@@ -202,10 +214,10 @@ class Adding:
         return _NOWHERE
 
     def _forget(self) -> None:
-        """Ask again for every series as it is; those that are there go on."""
-        self.totals.disown(list(self._numbers))
-        self._index, self._places = Index(), np.empty(0, np.int64)
-        self._numbers = {}
+        """Begin anew with what is known of each series as it is; those that are there go on."""
+        self.totals.disown(np.flatnonzero(self._numbers).tolist())
+        self._index, self._numbers[:] = Index(), 0
+        self._places, self._asked_in = self._places[:0], self._asked_in[:0]
 
     # --- cells ---------------------------------------------------------------------------
 

@@ -103,6 +103,26 @@ def test_rules_that_drop() -> None:
     assert world.cells() == {"a": [2], "debug_a": [1]}
 
 
+def test_a_shape_that_changes() -> None:
+    """A timer that becomes a histogram ends as a summary and begins anew."""
+    world = World()
+    world.send("w:3|ms\na:1|c")
+    rules = "mappings:\n- {match: w, name: w, observer_type: histogram, histogram_options: {buckets: [5]}}"
+    world.adding.use(book("")._replace(shapes=Shapes(load(rules))))
+    world.send("w:3|ms\na:1|c")
+    assert world.cells() == {"a": [2], "w": [1, 1, 3]}
+    assert world.told == {}
+
+
+def test_a_rule_that_begins_to_drop() -> None:
+    """A series that is not wanted any more ends when it is heard of."""
+    world = World()
+    world.send("debug.a:1|c\na:1|c")
+    world.adding.use(book('[[rollup]]\nmatch = "debug.*"\ndrop = true'))
+    world.send("debug.a:1|c\na:1|c")
+    assert world.cells() == {"a": [2]}
+
+
 def test_no_series_as_they_are() -> None:
     """Where rules are for Prometheus the rest leaves, unless it is asked for."""
     rules = '[[rollup]]\nmatch = "x"\nprometheus = "x"'
