@@ -68,6 +68,18 @@ _BLANKS: Final = frozenset(" \t")
 _FIRST: Final = itemgetter(0)
 
 
+_DAMAGED: Final = (
+    pickle.UnpicklingError,
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    AttributeError,
+    OverflowError,
+)
+"""What reading a pickle raises that is none."""
+
+
 class _Unpickler(pickle.Unpickler):
     """Refuses every class and function, should one ever get this far."""
 
@@ -111,7 +123,7 @@ def _content(frame: bytes) -> Sequence[Any] | None:
     file = io.BufferedReader(io.BytesIO(frame), len(frame))
     try:
         content = _Unpickler(file, encoding="utf-8", errors="replace").load()
-    except (pickle.UnpicklingError, ValueError, TypeError, LookupError, EOFError, AttributeError):
+    except _DAMAGED:
         return None
     return content if type(content) in _TUPLES else None
 

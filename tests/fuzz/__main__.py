@@ -1,4 +1,4 @@
-"""Compare the twins of the kernel on many nearly good lines, read and written.
+"""Compare the twins of the kernel on many nearly good lines, read and written, and what they come in.
 
 ``python -m tests.fuzz --inputs 1000000 --jobs 2``; with ``--sanitized`` the native twin is built anew with
 the address and undefined-behaviour sanitizers first.  The first difference ends it, and is told with
@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
-from tests.fuzz import sanitized
+from tests.fuzz import envelopes, sanitized
 from tests.kernel import lines, written
 
 LINES = 120
@@ -39,7 +39,8 @@ def compare(first: int, rounds: int, file: str) -> None:
     """Run some rounds in this process."""
     pure, fast = importlib.import_module("metronome.kernel._pure"), native(file)
     for seed in range(first, first + rounds):
-        if found := lines.difference(pure, fast, seed, LINES) or written.difference(fast, seed, LINES):
+        found = lines.difference(pure, fast, seed, LINES) or written.difference(fast, seed, LINES)
+        if found := found or envelopes.trouble(fast, pure, seed, LINES):
             raise SystemExit(found)
 
 

@@ -185,6 +185,7 @@ def test_whatever_names_a_class_or_calls_is_refused_unread(content: Any, protoco
         b"\x80\x63].",
         b"S'\xff\n.",
         b"](K\x01e",
+        b"F1e+3003\n.",
     ],
 )
 def test_damage_and_bombs_are_refused(frame: bytes) -> None:
