@@ -22,6 +22,7 @@ from metronome.gateway.push import Sender
 from metronome.gateway.remote_write import RemoteWrite
 from metronome.gateway.telemetry import Telemetry
 from metronome.journal.interface import Journal
+from metronome.kernel.families import Escaping
 from metronome.limits import HTTP_IDLE, WRITE_PATIENCE
 from metronome.receivers.interface import IReactor
 from metronome.threads.thread import ThreadWorker
@@ -94,6 +95,7 @@ def _remote_write(
         file=config.data_dir / f"remote-write-{sha256(target.name.encode()).hexdigest()[:16]}",
         ttl=config.prometheus.ttl,
         in_flight=target.in_flight,
+        escaping=Escaping.UTF8 if target.parameter("names") == "utf-8" else Escaping.UNDERSCORES,
         close=pool.closeCachedConnections,
     )
     made.use(config.book)

@@ -24,6 +24,7 @@ from metronome.limits import WRITE_IN_FLIGHT, WRITE_IN_FLIGHT_MOST
 
 PARAMETERS: Final = {
     "version": "`auto` (2.0, or 1.0 where the receiver knows no other), `1` or `2`",
+    "names": "`underscores` for what old Prometheus' names cannot have, or `utf-8`: names stay as they are",
     "user": "user for basic authentication, with one of the two passwords",
     "password-file": "file with the password",
     "password-env": "environment variable with the password",
@@ -149,6 +150,8 @@ def _parameters(text: str) -> tuple[tuple[str, str], ...]:
 def _check(target: WriteTarget) -> None:
     if target.parameter("version", "auto") not in ("auto", "1", "2"):
         raise ValueError("version=auto or version=1 or version=2 would be right")
+    if target.parameter("names", "utf-8") not in ("underscores", "utf-8"):
+        raise ValueError("names=underscores or names=utf-8 would be right")
     number = target.parameter("in-flight", "1")
     if not number.isascii() or not number.isdigit() or not 1 <= int(number) <= WRITE_IN_FLIGHT_MOST:
         raise ValueError(f"in-flight=NUMBER from 1 to {WRITE_IN_FLIGHT_MOST} would be right")

@@ -50,6 +50,7 @@ def test_parameters() -> None:
         ("http://a/#verison=1", "there is no parameter verison"),
         ("http://a/#version=", "version is empty"),
         ("http://a/#version=3", "version=auto"),
+        ("http://a/#names=dots", "names=underscores"),
         ("http://a/#in-flight=0", "from 1 to 64"),
         ("http://a/#in-flight=many", "from 1 to 64"),
         ("http://a/#user=me", "password-file"),

@@ -20,6 +20,7 @@ from metronome.fold.sketch import quantiles as sketch_quantiles
 from metronome.gateway.exposed import of_group, of_series
 from metronome.gateway.shelf import Ended, Group
 from metronome.gateway.totals import Totals
+from metronome.kernel.families import Escaping
 from metronome.limits import ROLLUP_SERIES
 from metronome.model import F64, I64, Columns, Kind, parse_key
 
@@ -35,9 +36,18 @@ Count = Callable[[str, float], None]
 class Adding:
     """What brings the totals of one stream up to date."""
 
-    def __init__(self, stream: str, totals: Totals, ttl: float, count: Count):
-        """``ttl`` seconds is how long a series stays that is not heard of."""
+    def __init__(
+        self,
+        stream: str,
+        totals: Totals,
+        ttl: float,
+        count: Count,
+        escaping: Escaping = Escaping.UNDERSCORES,
+    ):
+        """``ttl`` seconds is how long a series stays that is not heard of; ``escaping`` is what
+        becomes of names: underscores, or they stay as they are."""
         self.totals = totals
+        self._escaping = escaping
         self._stream = stream
         self._ttl = round(ttl * 1000)
         self._count = count
@@ -170,7 +180,7 @@ class Adding:
             return _DROPPED
         shape = self._book.shape(series)
         ttl = self._ttl if shape is None or not shape.ttl else round(shape.ttl * 1000)
-        exposed, meaning = of_series(series, self._stream, shape)
+        exposed, meaning = of_series(series, self._stream, shape, self._escaping)
         if before >= 0 and self.totals.series(before) == exposed:
             self.totals.patience[before] = ttl
             return before
@@ -201,7 +211,7 @@ class Adding:
         freed = self.totals.names.freed
         if self._refused.get(group.out) == freed:
             return _NOWHERE
-        exposed, meaning = of_group(ended.slot, group.header, self._stream)
+        exposed, meaning = of_group(ended.slot, group.header, self._stream, self._escaping)
         place = self.totals.join(exposed, meaning, now, born, self._ttl + ended.slot.every)
         if place >= 0:
             self._refused.pop(group.out, None)

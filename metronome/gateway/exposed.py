@@ -17,6 +17,7 @@ histogram  at or below each limit, all of them, sum        ``_bucket``, ``_sum``
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from metronome.fold.cells import Header
@@ -24,6 +25,7 @@ from metronome.fold.rules import NAME, Rule, Slot, filled
 from metronome.fold.shapes import Shape
 from metronome.gateway.beside import QUANTILES
 from metronome.gateway.shown import MAIN, TYPES
+from metronome.kernel.families import Escaping, base_of, escaped
 from metronome.model import Kind, Labels, Series
 from metronome.wire import prometheus_text as text
 from metronome.wire.remote_write import Family, sorted_labels
@@ -36,6 +38,7 @@ COUNT: Final = 2
 """One that adds up and is told as a whole number."""
 QUANTILE: Final = 3
 """One that says nothing once it is old."""
+_RESERVED: Final = ("le", "quantile", "stream")
 
 
 class Exposed(NamedTuple):
@@ -92,7 +95,9 @@ def unpacked(data: bytes) -> Exposed:
     return Exposed(kind, base, labels, tuple([float(point) for point in points.split()]))
 
 
-def of_series(series: Series, stream: str, shape: Shape | None = None) -> tuple[Exposed, str]:
+def of_series(
+    series: Series, stream: str, shape: Shape | None = None, escaping: Escaping = Escaping.UNDERSCORES
+) -> tuple[Exposed, str]:
     """A series as it is, or as mapping rules want it shown, and what is told of its family."""
     name, labels, kind = series
     shape, word = shape or Shape(), TYPES[kind]
@@ -101,20 +106,23 @@ def of_series(series: Series, stream: str, shape: Shape | None = None) -> tuple[
         word, points = "histogram", shape.histogram.buckets
     elif shape.summary is not None:
         points = tuple(objective.quantile for objective in shape.summary.quantiles)
-    exposed = Exposed(word, text.family_name(name, word), _labels(labels, stream), points)
+    base = escaped(base_of(name, word == "counter"), escaping)
+    exposed = Exposed(word, base, _labels(labels, stream, escaping), points)
     return exposed, shape.help or f"{name} ({kind.word})"
 
 
-def of_group(slot: Slot, header: Header, stream: str) -> tuple[Exposed, str]:
+def of_group(
+    slot: Slot, header: Header, stream: str, escaping: Escaping = Escaping.UNDERSCORES
+) -> tuple[Exposed, str]:
     """A group of a rule, and what is told of its family."""
     rule, (labels, kind, name) = slot.rule, header
     family = filled(rule.prometheus, lambda place: name if place == NAME else "")
     told = f"{rule.match} by {', '.join(rule.by) or 'nothing'} ({kind.word})"
+    word, points = TYPES[kind], wanted_quantiles(rule) if kind is Kind.TIMER else ()
     if kind is Kind.TIMER and slot.buckets:
-        return Exposed("histogram", text.family_name(family, ""), _labels(labels, stream), slot.buckets), told
-    points = wanted_quantiles(rule) if kind is Kind.TIMER else ()
-    base = text.family_name(family, TYPES[kind])
-    return Exposed(TYPES[kind], base, _labels(labels, stream), points), told
+        word, points = "histogram", slot.buckets
+    base = escaped(base_of(family, word == "counter"), escaping)
+    return Exposed(word, base, _labels(labels, stream, escaping), points), told
 
 
 def wanted_quantiles(rule: Rule) -> tuple[float, ...]:
@@ -122,14 +130,21 @@ def wanted_quantiles(rule: Rule) -> tuple[float, ...]:
     return tuple(stat.quantile for stat in rule.stats if stat.quantile is not None) or QUANTILES
 
 
-def _labels(labels: Labels, stream: str) -> Labels:
+def _labels(labels: Labels, stream: str, escaping: Escaping) -> Labels:
     """Escaped; of equal names the first stands; a stream other than main is a label."""
     found: dict[str, str] = {}
     for name, value in labels:
-        found.setdefault(text.label_name(name, ("stream",)), value)
+        found.setdefault(_label_name(name, escaping), value)
     if stream != MAIN:
         found["stream"] = stream
     return tuple(sorted(pair for pair in found.items() if pair[1]))
+
+
+@lru_cache(maxsize=4096)
+def _label_name(name: str, escaping: Escaping) -> str:
+    """With a prefix where the name has a meaning of its own."""
+    name = escaped(name, escaping, label=True)
+    return f"exported_{name}" if name.startswith("__") or name in _RESERVED else name
 
 
 class Names:

@@ -52,6 +52,7 @@ from metronome.gateway.shown import MAIN
 from metronome.gateway.telemetry import CATALOGUE, Telemetry
 from metronome.gateway.totals import Totals
 from metronome.journal.interface import Entry, Journal
+from metronome.kernel.families import Escaping
 from metronome.limits import METRICS_STEP_ROWS, READ_BYTES, TOTALS_INTERVAL, WRITE_GOODBYE
 from metronome.model import Batch, Flushed, Parts
 from metronome.threads.interface import Worker
@@ -103,11 +104,12 @@ class RemoteWrite:
         file: Path,
         ttl: float,
         in_flight: int,
+        escaping: Escaping = Escaping.UNDERSCORES,
         close: Callable[[], Deferred[Any]] = lambda: succeed(None),
     ):
         """``name`` is ``HOST:PORT/PATH``; ``file`` without suffix is where its files are, which
-        ``worker`` writes; ``in_flight`` requests may be under way at once; ``close`` ends the
-        sender's connections."""
+        ``worker`` writes; ``in_flight`` requests may be under way at once; ``escaping`` as
+        :class:`Adding` has it; ``close`` ends the sender's connections."""
         self.consumer = Consumer(journal, CONSUMER + name, self._work, clock, telemetry)
         self._name = name
         self._sender = sender
@@ -119,6 +121,7 @@ class RemoteWrite:
         self._files = file.with_name(file.name + ".image"), file.with_name(file.name + ".mark")
         self._ttl = ttl
         self._in_flight = in_flight
+        self._escaping = escaping
         self._close = close
         self._cooperator = Cooperator(
             terminationPredicateFactory=lambda: lambda: True,
@@ -275,7 +278,7 @@ class RemoteWrite:
         return found
 
     def _new_stream(self, name: str, totals: Totals, begin: int, replay: int) -> _Stream:
-        adding = Adding(name, totals, self._ttl, self._left_out)
+        adding = Adding(name, totals, self._ttl, self._left_out, self._escaping)
         adding.use(self._book)
         found = self._streams[name] = _Stream(adding, begin, replay)
         return found

@@ -19,6 +19,7 @@ from metronome.gateway.exposed import (
     of_series,
     unpacked,
 )
+from metronome.kernel.families import Escaping
 from metronome.model import Kind, Series
 from tests.gateway.rule_kit import rules
 
@@ -80,6 +81,15 @@ def test_labels() -> None:
         ("stream", "shop"),
         ("x_y", "1"),
     )
+
+
+def test_names_that_stay_as_they_are() -> None:
+    """With UTF-8 names only what is reserved is renamed."""
+    series = Series("größe.total", (("__a", "1"), ("le", "2"), ("x.y", "3")), Kind.COUNTER)
+    exposed, _ = of_series(series, "main", escaping=Escaping.UTF8)
+    assert exposed.samples() == [
+        ((("__name__", "größe_total"), ("exported___a", "1"), ("exported_le", "2"), ("x.y", "3")), 0)
+    ]
 
 
 def test_packed() -> None:
