@@ -6,8 +6,10 @@ import math
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from metronome.fold.rules import Book
+from metronome.gateway.exposition import Exposition
 from metronome.gateway.push import AUTO, Sender
 from metronome.gateway.remote_write import RemoteWrite
 from metronome.journal.memory_disk import MemoryDisk
@@ -407,3 +409,40 @@ def test_goodbye_is_not_said_out_of_turn(world: World) -> None:
     values = world.values("hits_total")
     assert not any(stale(value) for _, value in values)
     assert [value for _, value in values] == [0, 1, 2, 2, 2]
+
+
+AWKWARD = """\
+app.hits:3|c|#http.code:200,le:5,stream:forged,quote:a"b\\c
+9lives:1|c|#__name__:x
+größe:4|g|#größe:5,a.b:1,a_b:2
+app.wait:10|ms|#empty:,host:a
+app.wait:30|ms|@0.5|#host:a
+who:a|s
+x.total:1|c
+debug.x:1|c
+"""
+
+
+@pytest.mark.parametrize("rules", ["", RULES])
+def test_the_same_as_the_page(tmp_path: Path, rules: str) -> None:
+    """What is sent has the names, labels and values that a Prometheus finds on the page."""
+    world = World(tmp_path, book(rules, "prometheus"))
+    exposition = Exposition(world.kit.journal, world.kit.clock, world.kit.telemetry, TTL)
+    exposition.use(book(rules, "prometheus"))
+    exposition.start()
+    for _ in range(4):
+        world.send(AWKWARD + "req:1|c|#code:200\nwait:15|ms\ntook:5|ms\nload:3|g\nwho:b|s")
+    page = b"".join(exposition.page("")[1]).decode()
+    shown = {
+        (("__name__", sample.name), *sorted((k, v) for k, v in sample.labels.items() if v)): sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+        if not sample.name.startswith("metronome_")
+    }
+    sent = {
+        (("__name__", dict(labels)["__name__"]), *(pair for pair in labels if pair[0] != "__name__")): values[
+            -1
+        ][1]
+        for labels, values in world.receiver.samples.items()
+    }
+    assert sent == shown
