@@ -112,6 +112,11 @@ CURSOR_SECONDS: Final = 1.0
 """Longest time that a moved cursor is not on disk: what a consumer may see again."""
 READ_BYTES: Final = 4 << 20
 """How much a consumer is given at once."""
+RECENT_BYTES: Final = 16 << 20
+"""Of what the journal has written, so much stays in memory for those who read along: a flush of
+200,000 series, which three consumers would each read back and check."""
+RECENT_SECONDS: Final = 1.0
+"""And so long, twice that at most."""
 RETRY_FIRST: Final = 0.25
 RETRY_MOST: Final = 30.0
 """A consumer's first and longest pause between attempts; it doubles in between."""

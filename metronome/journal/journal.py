@@ -33,6 +33,7 @@ from metronome.journal.format import KINDS, bytes_of
 from metronome.journal.interface import Entry
 from metronome.journal.opening import Opened, open_folder
 from metronome.journal.reading import DamageBook, Found, read_entries
+from metronome.journal.recent import Recent
 from metronome.journal.segments import Segments, name_of
 from metronome.journal.writing import Tail, Written, probe, write_group
 from metronome.limits import (
@@ -40,6 +41,8 @@ from metronome.limits import (
     GROUP_BYTES,
     JOURNAL_BYTES,
     PROBE_SECONDS,
+    RECENT_BYTES,
+    RECENT_SECONDS,
     RECORD_BYTES,
     SEGMENT_BYTES,
 )
@@ -62,7 +65,8 @@ class FileJournal:
 
     ``writer`` and ``reader`` are two workers of its own: ``stop`` stops them.  ``budget``
     and ``segment_bytes`` are bytes; a segment is never more than a quarter of the budget
-    unless one append is.  ``identity_source`` gives 32 hexadecimal digits when the
+    unless one append is.  Of what is written, ``recent`` bytes stay in memory for a moment, for
+    those who read along.  ``identity_source`` gives 32 hexadecimal digits when the
     folder is new.
     """
 
@@ -75,6 +79,7 @@ class FileJournal:
         *,
         budget: int = JOURNAL_BYTES,
         segment_bytes: int = SEGMENT_BYTES,
+        recent: int = RECENT_BYTES,
         identity_source: Callable[[], str],
     ):
         self.identity = ""
@@ -96,6 +101,8 @@ class FileJournal:
         self._commit_call: IDelayedCall | None = None
         self._probe_call: IDelayedCall | None = None
         self._save_call: IDelayedCall | None = None
+        self._recent = Recent(recent)
+        self._recent_call: IDelayedCall | None = None
         self._tail = Tail(0, 0)
         self._segments = Segments({0: 0})
         self._cursors = Cursors({})
@@ -149,6 +156,8 @@ class FileJournal:
         if self._save_call:
             self._save_call.cancel()
             self._save()
+        if self._recent_call:
+            self._recent_call.cancel()
         self._writer.do(self._disk.close).addErrback(_log_refusal, "the file cannot be closed")
         return self._writer.stop().addCallback(lambda _: self._reader.stop())
 
@@ -252,7 +261,11 @@ class FileJournal:
         if self._gathered:
             self._wake()
         # Barriers have joined the group since it left; they have no positions.
-        for each, positions in zip(group, chain(written.positions, repeat([])), strict=False):
+        answers = list(zip(group, chain(written.positions, repeat([])), strict=False))
+        for each, positions in answers:
+            self._recent.put(positions, each.kind, each.payloads)
+        self._age_later()
+        for each, positions in answers:
             each.done.callback(positions)
         if grown:
             changes, self._changes = self._changes, []
@@ -312,10 +325,21 @@ class FileJournal:
         """
         if self._down:
             return fail(JournalUnavailable("journal_unwritable", self._down))
+        if recent := self._recent.read(position, most):
+            return succeed(recent)
         disk, end = self._disk, self._tail.end
         extents = self._segments.extents(end, position)
         reading = self._reader.do(lambda: read_entries(disk, extents, position, most))
         return reading.addCallbacks(self._enter, self._unreadable).addCallback(self._lift, position, end)
+
+    def _age_later(self) -> None:
+        if self._recent_call is None and len(self._recent):
+            self._recent_call = self._clock.callLater(RECENT_SECONDS, self._age)
+
+    def _age(self) -> None:
+        self._recent_call = None
+        self._recent.age()
+        self._age_later()
 
     def _enter(self, found: Found) -> list[Entry]:
         for damage in found.damages:

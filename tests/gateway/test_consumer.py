@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from metronome.errors import StoreUnavailable
 from metronome.gateway.consumer import Consumer
-from metronome.limits import RETRY_FIRST, RETRY_MOST
+from metronome.limits import RECENT_SECONDS, RETRY_FIRST, RETRY_MOST
 from metronome.model import Batch, Events
 from tests.gateway.kit import Kit, view
 
@@ -154,10 +154,12 @@ def test_it_may_wait_for_company() -> None:
 def test_a_journal_that_cannot_be_read_for_a_while_ends_no_consumer() -> None:
     """No file descriptor is left, or the disk has an error: reading is tried again, then it goes on."""
     kit = Kit()
+    send(kit, "a")
+    for _ in range(2):
+        kit.clock.advance(RECENT_SECONDS)  # it is read from the disk from then on
+    kit.disk.reading_fails = True
     hands, consumer = make(kit)
     kit.settle()
-    kit.disk.reading_fails = True
-    send(kit, "a")
     assert hands.done == []
     assert "cannot read" in consumer.troubled
     kit.disk.reading_fails = False

@@ -21,11 +21,17 @@ class World:
     """One process over a disk.  ``restart`` is the next process over the same disk."""
 
     def __init__(
-        self, disk: Disk | None = None, budget: int = JOURNAL_BYTES, segment_bytes: int = SEGMENT_BYTES
+        self,
+        disk: Disk | None = None,
+        budget: int = JOURNAL_BYTES,
+        segment_bytes: int = SEGMENT_BYTES,
+        recent: int = 0,
     ):
+        """What was written is read from the disk, unless ``recent`` bytes of it are kept."""
         self.disk = MemoryDisk() if disk is None else disk
         self.budget = budget
         self.segment_bytes = segment_bytes
+        self.recent = recent
         self.boot()
 
     def boot(self) -> None:
@@ -39,6 +45,7 @@ class World:
             self.clock,
             budget=self.budget,
             segment_bytes=self.segment_bytes,
+            recent=self.recent,
             identity_source=lambda: IDENTITY,
         )
 
