@@ -13,8 +13,8 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
@@ -175,12 +175,15 @@ def describe(config: Config) -> str:
 
 
 def dialect_of(config: Config, address: Address) -> Dialect:
-    """What a receiver understands: the dialect, with the address's own ``gauge_sign``."""
-    sign = address.parameter("gauge_sign")
-    if not sign:
-        return config.dialect
-    same = {field.name: getattr(config.dialect, field.name) for field in fields(Dialect)}
-    return Dialect(**{**same, "gauge_delta": sign == "delta"})
+    """What a receiver understands: the dialect, but for what its address says."""
+    own: dict[str, bool] = {}
+    if sign := address.parameter("gauge_sign"):
+        own["gauge_delta"] = sign == "delta"
+    if labels := address.parameter("container_labels"):
+        own["container_labels"] = labels == "yes"
+    if styles := address.parameter("tag_styles"):
+        own |= _switches(values.tag_styles(styles))
+    return replace(config.dialect, **own)
 
 
 def secret_of(config: Config) -> Secret | None:
@@ -332,13 +335,16 @@ def _config(
 
 
 def _dialect(table: dict[str, Any]) -> Dialect:
-    styles = {f"{style}_tags": True for style in table["tag_styles"]}
-    off = {field.name: False for field in fields(Dialect) if field.name.endswith("_tags")}
     return Dialect(
         gauge_delta=table["gauge_sign"] == "delta",
         container_labels=table["container_labels"],
-        **{**off, **styles},
+        **_switches(table["tag_styles"]),
     )
+
+
+def _switches(styles: Sequence[str]) -> dict[str, bool]:
+    """These styles on, and all others off."""
+    return {f"{style}_tags": style in styles for style in values.TAG_STYLES}
 
 
 def _idle(table: dict[str, Any], settings: tuple[Setting, ...]) -> Spans:

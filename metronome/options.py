@@ -18,14 +18,13 @@ from metronome import limits, values, write_targets
 from metronome.fold.rules import SETS
 from metronome.values import Reader
 
-PLACE_PARAMETERS: Final = ("stream", "cert", "key", "mode")
-"""Parameters of a receiver's address: the stream that it feeds, the PEM files of ``tls://``, and
-the octal permissions of a Unix socket."""
-RECEIVER_PARAMETERS: Final = (*PLACE_PARAMETERS, "gauge_sign", "framing", "signed")
-"""And of statsd's: how signed gauges are read, how a stream is cut into lines (``auto``, ``line``
-or DogStatsD's ``length``), and whether datagrams must be signed once there is a secret."""
-
-TAG_STYLES: Final = ("dogstatsd", "influx", "librato", "signalfx", "graphite")
+PLACE_PARAMETERS: Final = ("stream", "cert", "key", "mode", "tag_styles")
+"""Parameters of a receiver's address: the stream that it feeds, the PEM files of ``tls://``, the
+octal permissions of a Unix socket, and the tags that are read (joined by ``+``, or ``none``)."""
+RECEIVER_PARAMETERS: Final = (*PLACE_PARAMETERS, "gauge_sign", "container_labels", "framing", "signed")
+"""And of statsd's: how signed gauges are read, whether container fields are labels, how a stream is
+cut into lines (``auto``, ``line`` or DogStatsD's ``length``), and whether datagrams must be signed once
+there is a secret."""
 
 
 class Key(NamedTuple):
@@ -162,7 +161,13 @@ KEYS: Final[tuple[Key, ...]] = (
         values.choice(*values.GAUGE_SIGNS),
         "what + and - before a gauge's value mean: a change, or the value's sign",
     ),
-    Key("dialect.tag-styles", TAG_STYLES, values.choice(*TAG_STYLES), "tags that are read", many=True),
+    Key(
+        "dialect.tag-styles",
+        values.TAG_STYLES,
+        values.choice(*values.TAG_STYLES),
+        "tags that are read",
+        many=True,
+    ),
     Key("dialect.container-labels", False, values.flag, "keep DogStatsD's |c: |e: |card: as labels"),
     # --- [names] -------------------------------------------------------------------------
     Key("names.legacy-namespace", False, values.flag, "stats.NAME and stats_counts.NAME, as old statsd"),

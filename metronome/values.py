@@ -32,6 +32,7 @@ _SIZES_BINARY: Final = {"ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30, "ti": 1 << 
 _SPANS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 GAUGE_SIGNS: Final = ("delta", "absolute")
 FRAMINGS: Final = ("auto", "line", "length")
+TAG_STYLES: Final = ("dogstatsd", "influx", "librato", "signalfx", "graphite")
 _TRUE: Final = ("true", "yes", "on", "1")
 _FALSE: Final = ("false", "no", "off", "0")
 
@@ -156,13 +157,24 @@ def address(*transports: str, parameters: Collection[str] = ()) -> Callable[[obj
             raise ValueError(f"gauge_sign={' or '.join(GAUGE_SIGNS)} would be right")
         if found.parameter("framing", "auto") not in FRAMINGS:
             raise ValueError(f"framing={' or '.join(FRAMINGS)} would be right")
-        if found.parameter("signed", "yes") not in ("yes", "no"):
-            raise ValueError("signed=yes or signed=no would be right")
+        for name in ("signed", "container_labels"):
+            if found.parameter(name, "yes") not in ("yes", "no"):
+                raise ValueError(f"{name}=yes or {name}=no would be right")
+        tag_styles(found.parameter("tag_styles", "none"))
         if not re.fullmatch("0?[0-7]{3}", found.parameter("mode", "600")):
             raise ValueError("the mode is not three octal digits; mode=660 would be right")
         return found
 
     return read
+
+
+def tag_styles(raw: str) -> tuple[str, ...]:
+    """The styles of an address's ``tag_styles``, which are joined by ``+``; ``none`` for none."""
+    styles = tuple(raw.replace("+", " ").split()) if raw != "none" else ()
+    for style in styles if styles or raw == "none" else (raw,):
+        if style not in TAG_STYLES:
+            raise ValueError(f"tag_styles={'+'.join(TAG_STYLES)}, some of them or none would be right")
+    return styles
 
 
 def carbon(raw: object) -> Address:

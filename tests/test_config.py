@@ -14,7 +14,9 @@ from metronome.errors import ConfigError
 from metronome.fold.rules import Book
 from metronome.fold.statsd import HistogramRule, Naming
 from metronome.gateway.idle import Spans
+from metronome.kernel.interface import Dialect
 from metronome.store.interface import Retention
+from metronome.values import TAG_STYLES
 
 
 @pytest.fixture
@@ -229,6 +231,27 @@ def test_an_address_may_say_how_it_reads_signed_gauges() -> None:
     """``gauge_sign`` of an address stands over the dialect's."""
     config = load({"statsd": ["udp://a:1?gauge_sign=absolute", "udp://a:2"]}, {})
     assert [dialect_of(config, address).gauge_delta for address in config.statsd] == [False, True]
+
+
+def test_an_address_may_say_what_it_reads() -> None:
+    """Tag styles and container labels of an address stand over the dialect's."""
+    some = "udp://a:1?tag_styles=influx+dogstatsd&container_labels=yes"
+    statsd = [some, "udp://a:2?tag-styles=none", "udp://a:3"]
+    config = load({"statsd": statsd, "graphite": "tcp://a:4?tag_styles=librato"}, {})
+    first, second, third = (dialect_of(config, address) for address in config.statsd)
+    assert first == Dialect(
+        librato_tags=False, signalfx_tags=False, graphite_tags=False, container_labels=True
+    )
+    assert not any(getattr(second, f"{style}_tags") for style in TAG_STYLES)
+    assert third == Dialect()
+    assert not dialect_of(config, config.graphite[0]).graphite_tags
+
+
+@pytest.mark.parametrize("styles", ["", "dogstatsd+carbon", "influx,librato", "+"])
+def test_styles_that_nobody_knows(styles: str) -> None:
+    """The message says what would be right."""
+    with pytest.raises(ConfigError, match=r"dogstatsd\+influx\+.*some of them or none would be right"):
+        load({"statsd": f"udp://a:1?tag_styles={styles}"}, {})
 
 
 @pytest.mark.parametrize(
