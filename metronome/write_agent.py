@@ -96,6 +96,7 @@ def _remote_write(
         ttl=config.prometheus.ttl,
         in_flight=target.in_flight,
         escaping=Escaping.UTF8 if target.parameter("names") == "utf-8" else Escaping.UNDERSCORES,
+        labels=target.labels,
         close=pool.closeCachedConnections,
     )
     made.use(config.book)

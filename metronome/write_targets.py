@@ -21,10 +21,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from metronome.errors import ConfigError
 from metronome.limits import WRITE_IN_FLIGHT, WRITE_IN_FLIGHT_MOST
+from metronome.model import Labels
 
 PARAMETERS: Final = {
     "version": "`auto` (2.0, or 1.0 where the receiver knows no other), `1` or `2`",
     "names": "`underscores` for what old Prometheus' names cannot have, or `utf-8`: names stay as they are",
+    "labels": "labels of every series that has none of the name, `job:metronome,instance:web1`; "
+    "needed where several gateways send to one receiver",
     "user": "user for basic authentication, with one of the two passwords",
     "password-file": "file with the password",
     "password-env": "environment variable with the password",
@@ -67,6 +70,12 @@ class WriteTarget(NamedTuple):
     def in_flight(self) -> int:
         """Requests at once."""
         return int(self.parameter("in-flight", str(WRITE_IN_FLIGHT)))
+
+    @property
+    def labels(self) -> Labels:
+        """What every series is labelled with."""
+        pairs = [pair.partition(":") for pair in self.parameter("labels").split(",") if pair]
+        return tuple((name, value) for name, _, value in pairs)
 
     def parameter(self, name: str, default: str = "") -> str:
         """The value of one parameter."""
@@ -152,6 +161,9 @@ def _check(target: WriteTarget) -> None:
         raise ValueError("version=auto or version=1 or version=2 would be right")
     if target.parameter("names", "utf-8") not in ("underscores", "utf-8"):
         raise ValueError("names=underscores or names=utf-8 would be right")
+    for name, value in target.labels:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or name.startswith("__") or not value:
+            raise ValueError("labels=NAME:VALUE,NAME:VALUE would be right")
     number = target.parameter("in-flight", "1")
     if not number.isascii() or not number.isdigit() or not 1 <= int(number) <= WRITE_IN_FLIGHT_MOST:
         raise ValueError(f"in-flight=NUMBER from 1 to {WRITE_IN_FLIGHT_MOST} would be right")

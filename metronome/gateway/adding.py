@@ -17,12 +17,12 @@ from metronome.fold.index import Index, grown
 from metronome.fold.ranks import counts_in, quantiles_of
 from metronome.fold.rules import Book
 from metronome.fold.sketch import quantiles as sketch_quantiles
-from metronome.gateway.exposed import of_group, of_series
+from metronome.gateway.exposed import Exposed, of_group, of_series
 from metronome.gateway.shelf import Ended, Group
 from metronome.gateway.totals import Totals
 from metronome.kernel.families import Escaping
 from metronome.limits import ROLLUP_SERIES
-from metronome.model import F64, I64, Columns, Kind, parse_key
+from metronome.model import F64, I64, Columns, Kind, Labels, parse_key
 
 _NOWHERE: Final = -1
 """Instead of a place: another has it."""
@@ -43,11 +43,14 @@ class Adding:
         ttl: float,
         count: Count,
         escaping: Escaping = Escaping.UNDERSCORES,
+        labels: Labels = (),
     ):
         """``ttl`` seconds is how long a series stays that is not heard of; ``escaping`` is what
-        becomes of names: underscores, or they stay as they are."""
+        becomes of names: underscores, or they stay as they are; ``labels`` are put on every series
+        that has none of their names."""
         self.totals = totals
         self._escaping = escaping
+        self._labels = labels
         self._stream = stream
         self._ttl = round(ttl * 1000)
         self._count = count
@@ -181,11 +184,17 @@ class Adding:
         shape = self._book.shape(series)
         ttl = self._ttl if shape is None or not shape.ttl else round(shape.ttl * 1000)
         exposed, meaning = of_series(series, self._stream, shape, self._escaping)
+        exposed = self._labelled(exposed)
         if before >= 0 and self.totals.series(before) == exposed:
             self.totals.patience[before] = ttl
             return before
         self._give_up(before)
         return self.totals.join(exposed, meaning, now, born, ttl)
+
+    def _labelled(self, exposed: Exposed) -> Exposed:
+        if not self._labels:
+            return exposed
+        return exposed._replace(labels=tuple(sorted({**dict(self._labels), **dict(exposed.labels)}.items())))
 
     def _give_up(self, place: int) -> None:
         """A series that is heard of has its place no longer."""
@@ -212,7 +221,7 @@ class Adding:
         if self._refused.get(group.out) == freed:
             return _NOWHERE
         exposed, meaning = of_group(ended.slot, group.header, self._stream, self._escaping)
-        place = self.totals.join(exposed, meaning, now, born, self._ttl + ended.slot.every)
+        place = self.totals.join(self._labelled(exposed), meaning, now, born, self._ttl + ended.slot.every)
         if place >= 0:
             self._refused.pop(group.out, None)
             self._groups[group.out] = place
@@ -244,4 +253,3 @@ class Adding:
         added = np.bincount(bins, weights=counts, minlength=limits + 1)
         values[cell : cell + limits + 1] += np.cumsum(added)
         values[cell + limits + 1] += ended.values.folded.n[row]
-

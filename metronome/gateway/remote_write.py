@@ -54,7 +54,7 @@ from metronome.gateway.totals import Totals
 from metronome.journal.interface import Entry, Journal
 from metronome.kernel.families import Escaping
 from metronome.limits import METRICS_STEP_ROWS, READ_BYTES, TOTALS_INTERVAL, WRITE_GOODBYE
-from metronome.model import Batch, Flushed, Parts
+from metronome.model import Batch, Flushed, Labels, Parts
 from metronome.threads.interface import Worker
 from metronome.wire import records
 from metronome.wire.prometheus_text import family_name
@@ -105,11 +105,13 @@ class RemoteWrite:
         ttl: float,
         in_flight: int,
         escaping: Escaping = Escaping.UNDERSCORES,
+        labels: Labels = (),
         close: Callable[[], Deferred[Any]] = lambda: succeed(None),
     ):
         """``name`` is ``HOST:PORT/PATH``; ``file`` without suffix is where its files are, which
         ``worker`` writes; ``in_flight`` requests may be under way at once; ``escaping`` as
-        :class:`Adding` has it; ``close`` ends the sender's connections."""
+        :class:`Adding` has it; ``labels`` are put on every series; ``close`` ends the sender's
+        connections."""
         self.consumer = Consumer(journal, CONSUMER + name, self._work, clock, telemetry)
         self._name = name
         self._sender = sender
@@ -122,6 +124,7 @@ class RemoteWrite:
         self._ttl = ttl
         self._in_flight = in_flight
         self._escaping = escaping
+        self._labels = labels
         self._close = close
         self._cooperator = Cooperator(
             terminationPredicateFactory=lambda: lambda: True,
@@ -278,7 +281,7 @@ class RemoteWrite:
         return found
 
     def _new_stream(self, name: str, totals: Totals, begin: int, replay: int) -> _Stream:
-        adding = Adding(name, totals, self._ttl, self._left_out, self._escaping)
+        adding = Adding(name, totals, self._ttl, self._left_out, self._escaping, self._labels)
         adding.use(self._book)
         found = self._streams[name] = _Stream(adding, begin, replay)
         return found

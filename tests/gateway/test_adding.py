@@ -15,6 +15,7 @@ from metronome.gateway.exposed import Names
 from metronome.gateway.totals import Totals
 from metronome.kernel import Table
 from metronome.kernel.interface import Dialect
+from metronome.model import Labels
 from tests.gateway.rule_kit import book
 
 NOW, PERIOD, TTL = 1_000_000, 10_000, 300.0
@@ -23,10 +24,10 @@ NOW, PERIOD, TTL = 1_000_000, 10_000, 300.0
 class World:
     """The totals of one stream."""
 
-    def __init__(self, rules: str = "", *sets: str) -> None:
+    def __init__(self, rules: str = "", *sets: str, labels: Labels = ()) -> None:
         self.told: Counter[str] = Counter()
         self.totals = Totals(Names())
-        self.adding = Adding("main", self.totals, TTL, self._count)
+        self.adding = Adding("main", self.totals, TTL, self._count, labels=labels)
         self.adding.use(book(rules, *sets))
         self.table = Table()
         self.now = NOW
@@ -69,6 +70,18 @@ mappings:
     world.send("h:5|ms\ns:1|ms")
     assert world.cells() == {"h": [1, 3, 4, 18], "s": [1, 7, 3], "t": [7, 7, 7, 7, 7, 1]}
     assert sorted(world.totals.series(place).base for place in world.totals.idle(world.now + 5000)) == ["s"]
+
+
+def test_labels_of_every_series() -> None:
+    """What is put on every series stands behind its own; two that become one are two no longer."""
+    world = World(labels=(("at", "here"), ("job", "x")))
+    world.send("a:1|c\nb:1|c|#at:there")
+    found = {
+        series.base: series.labels for series in map(world.totals.series, world.totals.places().tolist())
+    }
+    assert found == {"a": (("at", "here"), ("job", "x")), "b": (("at", "there"), ("job", "x"))}
+    world.send("a:1|c|#at:here")
+    assert world.told == {"clash": 1}
 
 
 def test_a_counter_that_goes_down() -> None:
