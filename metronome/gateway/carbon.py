@@ -2,8 +2,8 @@
 
 Graphite's protocols have no acknowledgement, and carbon never sends a byte.  So:
 
-- Bytes count as **confirmed** some seconds after they left (``resend``); until then they are kept in
-  the window (``window.py``).
+- Bytes count as **confirmed** some seconds after they left (``resend``), unless carbon stands still by
+  then; until they are they are kept in the window (``window.py``).
 - When a connection breaks, the next one begins by sending the window again.  In Graphite a
   value sent twice is one value.
 - An end of file means that carbon is gone, although TCP would let us go on writing.
@@ -227,8 +227,8 @@ class Carbon:
 
     def confirmed(self) -> int:
         """The journal position up to which everything has been sent and confirmed."""
-        if self._transport is not None:
-            self.window.prune(self._clock.seconds())
+        if self._transport is not None and not self._slow:
+            self.window.prune(self._clock.seconds(), not self._producing)
         return self.window.confirmed
 
     def drop(self) -> None:
@@ -269,14 +269,14 @@ class Carbon:
         self._back()
 
     def _lost(self, reason: Failure) -> None:
+        if self.connected and self._clock.seconds() - self._since > CARBON_STEADY:
+            self._pause = RETRY_FIRST
         self._transport = self._greeted = None
         self._producing = self._slow = False
         self._cancel_stall()
         if self._bell is not None and self._bell.active():
             self._bell.cancel()
         self.window.broken()
-        if self._clock.seconds() - self._since > CARBON_STEADY:
-            self._pause = RETRY_FIRST
         stopped, self._stopped = self._stopped, None
         if stopped is not None:
             if self._timer is not None and self._timer.active():
@@ -340,7 +340,7 @@ class Carbon:
             self.window.put(chunk, self._clock.seconds())
             self._telemetry.count("metronome_graphite_sent_total", chunk.lines, destination=self._name)
             self._write(chunk.data)
-            self.window.prune(self._clock.seconds())
+            self.window.prune(self._clock.seconds(), False)
         else:
             self.window.mark(chunk.end)
             self._clock.callLater(0, self.resumeProducing)

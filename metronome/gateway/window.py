@@ -122,9 +122,10 @@ class Window:
             return None
         return self._sent[self._repeated].left + self._again
 
-    def prune(self, now: float) -> None:
-        """Let go of what is confirmed, and of what is too much."""
-        while self._written:
+    def prune(self, now: float, all_left: bool = True) -> None:
+        """Let go of what is confirmed, and of what is too much; of what was written last only when
+        ``all_left`` says that nothing of it waits to be sent."""
+        while self._written > (0 if all_left else 1):
             first = self._sent[0]
             over = (first.again or not self._again) and first.left + self._hold <= now
             if not over and self._size <= self._most:

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from metronome.errors import DestinationUnavailable
-from metronome.gateway.carbon import Carbon, Chunk
+from metronome.gateway.carbon import Carbon, Chunk, Sending
 from metronome.gateway.telemetry import Telemetry
 from metronome.limits import (
     CARBON_GOODBYE,
@@ -32,12 +32,13 @@ NAME = "tcp://carbon:2003"
 class World:
     """A Carbon, its clock and its far side."""
 
-    def __init__(self) -> None:
+    def __init__(self, sending: Sending | None = None) -> None:
         self.clock = Clock()
         self.endpoint = Endpoint()
         self.telemetry = Telemetry()
         self.backs = 0
-        self.carbon = Carbon(NAME, self.endpoint, self.clock, self.telemetry, self._back)
+        how = sending or Sending()
+        self.carbon = Carbon(NAME, self.endpoint, self.clock, self.telemetry, self._back, how)
         self.carbon.start()
 
     def value(self, name: str) -> float:
@@ -197,6 +198,28 @@ class AwayTests(SynchronousTestCase):
         (call,) = world.clock.getDelayedCalls()
         self.assertEqual(call.getTime() - world.clock.seconds(), 0.25)
 
+    def test_a_handshake_that_fails(self) -> None:
+        """Over TLS there is no connection before the handshake; when it fails the pauses grow, also after
+        a connection that lasted, and a server that says nothing is given up."""
+        world = World(Sending(secure=True))
+        line, protocol = world.endpoint.accept()
+        self.assertFalse(world.carbon.connected)
+        protocol.handshakeCompleted()
+        self.assertTrue(world.carbon.connected)
+        world.clock.advance(CARBON_STEADY + 1)
+        protocol.connectionLost(connectionDone)
+        pauses = []
+        for _ in range(3):
+            (call,) = world.clock.getDelayedCalls()
+            pauses.append(call.getTime() - world.clock.seconds())
+            world.clock.advance(pauses[-1])
+            line, protocol = world.endpoint.accept()
+            self.failureResultOf(world.carbon.send(chunks(b"a")), DestinationUnavailable)
+            world.clock.advance(CARBON_SLOW)
+            self.assertTrue(line.aborted)
+            protocol.connectionLost(Failure(error.ConnectionLost()))
+        self.assertEqual(pauses, [0.25, 0.5, 1])
+
     def test_stall(self) -> None:
         """A carbon that reads nothing for long is dropped; one that reads slowly is not."""
         world = World()
@@ -210,6 +233,20 @@ class AwayTests(SynchronousTestCase):
         self.assertTrue(line.aborted)
         protocol.connectionLost(connectionDone)
         self.failureResultOf(done, DestinationUnavailable)
+
+    def test_nothing_is_confirmed_meanwhile(self) -> None:
+        """What left before a carbon stood still may lie in its socket's buffer; it is sent again."""
+        world = World()
+        line, protocol = world.endpoint.accept()
+        done = world.carbon.send(chunks(b"a", b"b", b"c"))
+        line.take()
+        world.clock.pump([CARBON_SLOW, CARBON_RESEND])
+        self.assertEqual(world.carbon.confirmed(), 0)
+        protocol.connectionLost(connectionDone)
+        self.failureResultOf(done, DestinationUnavailable)
+        world.clock.advance(RETRY_MOST)
+        line, _ = world.endpoint.accept()
+        self.assertEqual(line.drain(), b"ab")
 
     def test_a_stall_is_told_before_that(self) -> None:
         """A carbon that takes nothing for some seconds shows as trouble, until it takes something."""

@@ -33,6 +33,15 @@ def test_confirmed_after_a_while() -> None:
     assert (window.confirmed, window.first, window.size, window.let_go) == (3, None, 0, 0)
 
 
+def test_what_has_not_left_yet() -> None:
+    """What was written last is not confirmed before all of it has left, however short its time."""
+    window = filled(Window(0, 0, MUCH), b"a", b"b")
+    window.prune(5, False)
+    assert window.confirmed == 1
+    window.prune(5)
+    assert window.confirmed == 2
+
+
 def test_all_again_after_a_break() -> None:
     """What is kept is to be written again, in order, and its time begins anew."""
     window = filled(Window(10, 0, MUCH), b"a", b"b", b"c")

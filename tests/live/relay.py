@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.live.carbon import START_SECONDS
 CONF = """\
 cluster all {policy} {members};
 match * send to all;
-listen type linemode 127.0.0.1:{port} proto tcp;
+listen type linemode {listen};
 """
 
 
@@ -31,10 +32,10 @@ class Place(NamedTuple):
         return f"{host}:{self.port}" + (f"={self.instance}" if self.instance else "")
 
 
-def conf(folder: Path, policy: str, members: Sequence[Place], port: int = 2003) -> Path:
+def conf(folder: Path, policy: str, members: Sequence[Place], listen: str = "2003 proto tcp") -> Path:
     """Its settings, in a file."""
-    file = folder / f"relay-{port}.conf"
-    file.write_text(CONF.format(policy=policy, members=" ".join(map(str, members)), port=port))
+    file = folder / "relay.conf"
+    file.write_text(CONF.format(policy=policy, members=" ".join(map(str, members)), listen=listen))
     return file
 
 
@@ -56,11 +57,15 @@ def said(folder: Path, policy: str, members: Sequence[Place], paths: Sequence[st
 class RunningRelay:
     """``carbon-c-relay`` in front of members; a context manager that ends it."""
 
-    def __init__(self, folder: Path, policy: str, members: Sequence[Place], port: int):
+    def __init__(self, folder: Path, policy: str, members: Sequence[Place], port: int, listen: str = ""):
+        """``listen`` is what it listens on beside a TCP port, in the words of its settings."""
         folder.mkdir(exist_ok=True)
         self.port = port
         self.folder = folder
-        self._conf = conf(folder, policy, members, port)
+        tcp = f"127.0.0.1:{port} proto tcp"
+        self._conf = conf(
+            folder, policy, members, f"{tcp};\nlisten type linemode {listen}" if listen else tcp
+        )
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> RunningRelay:
@@ -106,3 +111,21 @@ class RunningRelay:
                 return True
         except OSError:
             return False
+
+
+class Taker:
+    """Something that listens, and keeps the lines that it gets."""
+
+    def __init__(self, port: int):
+        self.lines: list[bytes] = []
+        self._server = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        connection, _ = self._server.accept()
+        with connection, connection.makefile("rb") as lines:
+            for line in lines:
+                self.lines.append(line)
+
+    def close(self) -> None:
+        self._server.close()

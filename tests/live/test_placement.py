@@ -6,7 +6,6 @@ import json
 import random
 import socket
 import subprocess
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from metronome.kernel import hash_lines
 from tests.live.carbon import environment, free_ports
 from tests.live.conftest import require
 from tests.live.gateway import eventually
-from tests.live.relay import Place, RunningRelay, said
+from tests.live.relay import Place, RunningRelay, Taker, said
 from tests.live.tools import which
 
 pytestmark = pytest.mark.live
@@ -90,24 +89,6 @@ def test_any_of_is_the_relays(tmp_path: Path) -> None:
         places = places_of(AnyOf(number), paths)
         wanted = said(tmp_path, "any_of", members, paths)
         assert [[2000 + index] for index in places[:, 0].tolist()] == wanted
-
-
-class Taker:
-    """Something that listens, and keeps the lines that it gets."""
-
-    def __init__(self, port: int):
-        self.lines: list[bytes] = []
-        self._server = socket.create_server(("127.0.0.1", port))
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        connection, _ = self._server.accept()
-        with connection, connection.makefile("rb") as lines:
-            for line in lines:
-                self.lines.append(line)
-
-    def close(self) -> None:
-        self._server.close()
 
 
 @pytest.mark.parametrize("hash_name", HASHES)

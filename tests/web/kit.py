@@ -17,7 +17,7 @@ from zope.interface import implementer
 from metronome.gateway.books import Books
 from metronome.gateway.dead_letters import DeadLetterFile
 from metronome.gateway.exposition import Exposition
-from metronome.gateway.gateway import Gateway
+from metronome.gateway.gateway import Destination, Gateway
 from metronome.gateway.replay import Replay
 from metronome.gateway.streams import Streams
 from metronome.journal.memory_disk import MemoryDisk
@@ -106,6 +106,7 @@ class WebKit(Kit):
         self.streams.load()
         self.streams.attach(self.journal)
         self.token = self.streams.owner_token()
+        self.destinations: list[Destination] = []
         self.gateway = Gateway(
             intake=self.intake,
             reader=self.reader,
@@ -117,6 +118,7 @@ class WebKit(Kit):
             store=self.store,
             exposition=Exposition(self.journal, self.clock, self.telemetry, ttl=300),
             consumers=(self.consumer,),
+            destinations=self.destinations,
             clock=self.clock,
             period=PERIOD,
             replay=Replay(

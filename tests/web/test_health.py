@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,6 +18,12 @@ class AwayStore(MemoryStore):
 
     def health(self) -> Deferred[Health]:
         return succeed(self.state) if self.state else fail(StoreUnavailable("no answer"))
+
+
+class Where(NamedTuple):
+    """A destination, and what is wrong with it."""
+
+    trouble: str
 
 
 class HealthTests(SynchronousTestCase):
@@ -51,6 +59,14 @@ class HealthTests(SynchronousTestCase):
         self.store.state = Health("away")
         self.assertEqual(self.ready(), (503, "unready", ["journal_unwritable", "the store is away"]))
         self.assertEqual(self.kit.ask("GET", "/health").status, 200)
+
+    def test_a_destination_that_takes_nothing_is_degraded(self) -> None:
+        """How many, but not which, nor why: no token is asked for."""
+        self.kit.destinations += [Where(""), Where("connection to 10.0.0.1:2003 refused")]
+        reasons = ["1 of 2 Graphite outputs cannot send all they have"]
+        self.assertEqual(self.ready(), (200, "degraded", reasons))
+        self.kit.destinations.pop()
+        self.assertEqual(self.ready(), (200, "ok", []))
 
     def test_health_down_on_the_console_is_unready_and_still_healthy(self) -> None:
         """It leaves the group of those that are sent to; nobody restarts it."""
