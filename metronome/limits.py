@@ -197,6 +197,10 @@ METRICS_CHUNK_LINES: Final = 2000
 """Samples of ``/metrics`` written in one turn of the reactor: one to two milliseconds."""
 NATIVE_BUCKETS: Final = 160
 """Buckets of a native histogram on ``/metrics``, as in client libraries; more become coarser."""
+EXEMPLARS_KEPT: Final = 10_000
+"""Series and groups whose last exemplar is remembered, about 5 MB; exemplars are examples, not a record."""
+TRACE_BYTES: Final = 48
+"""Longest trace or span id that is kept: OpenMetrics has 128 characters for an exemplar's labels."""
 METRICS_WINDOW: Final = 60.0
 """Quantiles on ``/metrics`` are those of the last period with samples, if it is this recent."""
 IDLE_SERIES: Final = 250_000

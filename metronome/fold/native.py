@@ -49,6 +49,15 @@ def coarser(codes: I64) -> I64:
     return np.where(codes == 0, 0, np.sign(codes) * (-(-index // 2) + OFFSET))
 
 
+def reduced(schema: int, codes: I64, counts: F64, most: int) -> tuple[int, I64, F64]:
+    """The same buckets, ascending, or so many coarser ones: their schema, codes and counts."""
+    while len(codes) > max(most, 3) and schema > COARSEST:
+        codes, places = np.unique(coarser(codes), return_inverse=True)
+        counts = np.bincount(places, counts).astype(np.float64)
+        schema -= 1
+    return schema, codes, counts
+
+
 def limits_of(codes: I64, schema: int) -> F64:
     """The upper limit of each bucket's magnitude."""
     return np.asarray(np.exp2((np.abs(codes) - OFFSET) / 2.0**schema), np.float64)

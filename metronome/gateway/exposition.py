@@ -37,7 +37,9 @@ from twisted.internet.task import Cooperator
 from metronome.fold.roster import Rosters
 from metronome.fold.rules import Book
 from metronome.gateway.consumer import Consumer
-from metronome.gateway.page import Page
+from metronome.gateway.exemplars import Exemplars
+from metronome.gateway.page_messages import MessagePage
+from metronome.gateway.page_text import TextPage
 from metronome.gateway.shown import Board
 from metronome.gateway.shown_groups import ShownGroups
 from metronome.gateway.shown_series import ShownSeries
@@ -46,7 +48,8 @@ from metronome.journal.interface import Journal
 from metronome.limits import METRICS_WINDOW
 from metronome.model import Batch, Flushed, Parts
 from metronome.wire import prometheus_text as text
-from metronome.wire.negotiation import Wanted, wanted
+from metronome.wire.negotiation import Form, Wanted, wanted
+from metronome.wire.prometheus_protobuf import own_family
 
 CONSUMER: Final = "metrics"
 
@@ -77,6 +80,7 @@ class Exposition:
         self._board = Board([(name, kind) for name, (kind, _, _) in CATALOGUE.items()])
         self._series = ShownSeries(self._board, rosters or Rosters(), telemetry)
         self._groups = ShownGroups(self._board, telemetry, CONSUMER)
+        self._exemplars = Exemplars()
         telemetry.gauge("metronome_metrics_series", lambda: len(self._board))
         telemetry.gauge("metronome_rollup_groups", lambda: self._groups.size, output=CONSUMER)
 
@@ -126,8 +130,11 @@ class Exposition:
     # --- the page ------------------------------------------------------------------------
 
     def _pieces(self, form: Wanted) -> Iterator[bytes]:
-        yield "".join(self._own_lines(form)).encode()
-        yield from Page(self._board, form, self._clock.seconds() - METRICS_WINDOW).pieces()
+        is_text = form.form is not Form.PROTOBUF
+        yield "".join(self._own_lines(form)).encode() if is_text else self._own_messages(form)
+        kind = TextPage if is_text else MessagePage
+        recent = self._clock.seconds() - METRICS_WINDOW
+        yield from kind(self._board, form, recent, self._exemplars).pieces()
         if form.open_metrics:
             yield text.OPEN_METRICS_END.encode()
 
@@ -136,3 +143,6 @@ class Exposition:
             yield text.head(name, kind, meaning, form)
             for labels, value in samples:
                 yield text.line(name, kind, labels, value, form)
+
+    def _own_messages(self, form: Wanted) -> bytes:
+        return b"".join([own_family(*family, form.escaping) for family in self._telemetry.families()])

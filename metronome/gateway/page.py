@@ -1,4 +1,4 @@
-"""The page of metrics in text, written from the arrays of the board.
+"""A page of metrics, made of the arrays of the board: who is on it, and in which pieces it is written.
 
 Who is on a page is settled when it begins, and what a series says when its turn comes: the page is
 written piece by piece, each in a turn of the reactor, and flushes go on meanwhile.  So the lines of
@@ -7,78 +7,84 @@ the next.  A series that leaves while a page is written is left out of what is s
 its name goes to nobody else on that page, because a series keeps its place on the sheet until the
 last page that has begun with it is done.
 
-What breaks the rules of OpenMetrics is left out there: negative quantiles and sums of a summary, the
-sum and count of a histogram whose sum or first limit is negative.
+How it is written stand in ``page_text.py`` and ``page_messages.py``.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from metronome.gateway.beside import COUNTER, GAUGE, HISTOGRAM, SUMMARY, Manner
-from metronome.gateway.shown import I32, MAIN, SHOWN, Board, Sheet
-from metronome.kernel import copied, write_samples
-from metronome.kernel.families import SUFFIXES, quoted
-from metronome.kernel.samples import NONE, Samples
+from metronome.gateway.beside import COUNTER, HISTOGRAM, Manner
+from metronome.gateway.exemplars import Exemplars
+from metronome.gateway.shown import I32, SHOWN, Board, Sheet
+from metronome.kernel import copied
 from metronome.kernel.writing import Texts
 from metronome.limits import METRICS_CHUNK_LINES
 from metronome.model import F64, I64, U8
 from metronome.wire.negotiation import Wanted
+from metronome.wire.prometheus_protobuf import Exemplar
 
 _LARGEST: Final = 1e308
 """A count beyond is shown as this: an infinite one is not whole."""
-_TOTAL, _CREATED, _SUM, _COUNT, _BUCKET = range(1, len(SUFFIXES))
+_MANNER_BITS: Final = 16
 
 
-class _Shape(NamedTuple):
-    """The lines of every series of one manner."""
+class Piece(NamedTuple):
+    """Some series of the page, by family: arrays of one length."""
 
-    suffixes: U8
-    labels: I64
+    sheets: I64
+    numbers: I64
+    families: I64
+    manners: I64
+    """With the number of their sheet: two of different sheets are never equal."""
 
-
-class _Lines(NamedTuple):
-    """Lines of some series, as arrays of one length; ``rows`` is where in the piece they are."""
-
-    rows: I64
-    suffixes: U8
-    labels: I64
-    values: F64
-    helps: I64
+    def parts(self) -> Iterator[tuple[int, int, I64]]:
+        """Sheet and manner of those that are shown alike, and where they are."""
+        for code in np.unique(self.manners).tolist():
+            yield code >> _MANNER_BITS, code % (1 << _MANNER_BITS), np.flatnonzero(self.manners == code)
 
 
-class Page:
+class Page(ABC):
     """One page, from its first byte on."""
 
-    def __init__(self, board: Board, form: Wanted, recent: float):
+    def __init__(self, board: Board, form: Wanted, recent: float, exemplars: Exemplars):
         """Quantiles from before ``recent`` are none."""
         self._board = board
         self._form = form
-        self._open_metrics = form.open_metrics
         self._recent = recent
+        self._exemplars = exemplars
         self._words: dict[bytes, int] = {}
-        self._shapes: dict[tuple[int, Manner], _Shape] = {}
         self._family = -1
+        self._of_sheets: list[Mapping[int, Exemplar]] = []
 
     def pieces(self) -> Iterator[bytes]:
-        """The page, piece by piece."""
+        """The page, piece by piece; an empty one says that more takes its time."""
         sheets, numbers, families = self._board.shown()
         held = [(sheet.roster, numbers[sheets == at]) for at, sheet in enumerate(self._board.sheets)]
+        self._of_sheets = [self._exemplars.of(sheet) for sheet in self._board.sheets]
         for roster, mine in held:
             roster.hold(mine)
         try:
             for begin, end in pairwise([0, *self._ends(families)]):
-                wide = (one[begin:end].astype(np.int64) for one in (sheets, numbers, families))
-                yield self._piece(*wide)
+                piece = self._there(*(one[begin:end].astype(np.int64) for one in (sheets, numbers, families)))
+                yield self._written(piece) if len(piece.sheets) else b""
+            yield self._rest()
         finally:
             for roster, mine in held:
                 roster.release(mine)
+
+    @abstractmethod
+    def _written(self, piece: Piece) -> bytes:
+        """What is to be sent now."""
+
+    def _rest(self) -> bytes:
+        """What is to be sent behind the last piece."""
+        return b""
 
     def _ends(self, families: I32) -> list[int]:
         """Where pieces end that have about as many lines as can be written in one turn."""
@@ -93,30 +99,23 @@ class Page:
         ends: list[int] = np.unique(np.append(np.searchsorted(lines, marks) + 1, len(families))).tolist()
         return ends
 
-    def _piece(self, sheets: I64, numbers: I64, families: I64) -> bytes:
-        """The lines of series that are still where they were."""
+    def _there(self, sheets: I64, numbers: I64, families: I64) -> Piece:
+        """Those of the series that are still where they were."""
         there = np.zeros(len(sheets), np.bool_)
-        codes = np.zeros(len(sheets), np.int64)
+        manners = np.zeros(len(sheets), np.int64)
         for at in np.unique(sheets).tolist():
             sheet, mine = self._board.sheets[at], np.flatnonzero(sheets == at)
             there[mine] = sheet.state[numbers[mine]] == families[mine] + SHOWN
-            codes[mine] = (at << 16) + sheet.manner(numbers[mine])
-        if not there.all():
-            sheets, numbers, families, codes = (one[there] for one in (sheets, numbers, families, codes))
-        if not len(sheets):
-            return b""
-        lines = [
-            self._of_manner(code, np.flatnonzero(codes == code), numbers)
-            for code in np.unique(codes).tolist()
-        ]
-        joined: list[Any] = [np.concatenate(column) for column in zip(*lines, strict=True)]
-        if len(lines) > 1:
-            order = np.argsort(joined[0], kind="stable")
-            joined = [column[order] for column in joined]
-        return self._written(_Lines(*joined), self._texts(sheets, numbers), families)
+            manners[mine] = (at << _MANNER_BITS) + sheet.manner(numbers[mine])
+        if there.all():
+            return Piece(sheets, numbers, families, manners)
+        return Piece(sheets[there], numbers[there], families[there], manners[there])
 
-    def _texts(self, sheets: I64, numbers: I64) -> Texts:
+    # --- for who writes ------------------------------------------------------------------
+
+    def _texts(self, piece: Piece) -> Texts:
         """The keys of series of any sheets."""
+        sheets, numbers = piece.sheets, piece.numbers
         first = self._board.sheets[int(sheets[0])]
         if (sheets == sheets[0]).all():
             return first.roster.texts(numbers)
@@ -133,100 +132,38 @@ class Page:
             end += len(flats[-1])
         return Texts(np.concatenate(flats), begins, ends)
 
-    def _written(self, lines: _Lines, texts: Texts, families: I64) -> bytes:
-        of_lines = families[lines.rows]
-        begins = np.ones(len(of_lines), np.bool_)
-        begins[1:] = of_lines[1:] != of_lines[:-1]
-        begins[0] = of_lines[0] != self._family
-        self._family = int(of_lines[-1])
-        types = self._board.families.types[families]
-        samples = Samples(
-            texts,
-            (types == COUNTER).astype(np.uint8),
-            lines.rows,
-            lines.suffixes,
-            lines.labels,
-            lines.values,
-            np.full(len(of_lines), NONE),
-            np.where(begins, types[lines.rows] + 1, 0).astype(np.uint8),
-            lines.helps,
-        )
-        return write_samples(samples, tuple(self._words), self._form.escaping, self._open_metrics)
+    def _types(self, piece: Piece) -> tuple[U8, U8]:
+        """Of each series its type, and whether it is a counter."""
+        types = self._board.families.types[piece.families]
+        return types, (types == COUNTER).astype(np.uint8)
 
-    # --- one manner ----------------------------------------------------------------------
+    def _heads(self, families: I64, types: U8) -> U8:
+        """Where families begin, and of which type (from 1) they are."""
+        begins = np.ones(len(families), np.bool_)
+        begins[1:] = families[1:] != families[:-1]
+        begins[0] = families[0] != self._family
+        self._family = int(families[-1])
+        return np.where(begins, types + 1, 0).astype(np.uint8)
 
-    def _of_manner(self, code: int, rows: I64, numbers: I64) -> _Lines:
-        """The lines of series of one sheet that are shown alike."""
-        sheet = self._board.sheets[code >> 16]
-        manner = sheet.manners[code & 0xFFFF]
-        values, wanted = self._values(sheet, manner, code & 0xFFFF, numbers[rows])
-        place = (code >> 16, manner)
-        shape = self._shapes.get(place) or self._shaped(sheet, manner)
-        self._shapes[place] = shape
-        kept = np.flatnonzero(wanted.ravel())
-        width = len(shape.suffixes)
-        meaning = self._word(manner.meaning.encode()) if manner.meaning else NONE
-        return _Lines(
-            np.repeat(rows, width)[kept],
-            np.tile(shape.suffixes, len(rows))[kept],
-            np.tile(shape.labels, len(rows))[kept],
-            values.ravel()[kept],
-            np.full(len(kept), meaning),
-        )
+    def _quantiles(self, sheet: Sheet, manner: Manner, numbers: I64, beside: F64) -> F64:
+        """Those of each series in a row; none from long ago."""
+        recent = sheet.seen[numbers][:, None] >= self._recent - manner.older
+        return np.where(recent, beside[:, 1:], np.nan)
 
-    def _values(
-        self, sheet: Sheet, manner: Manner, number: int, numbers: I64
-    ) -> tuple[F64, npt.NDArray[np.bool_]]:
-        """The numbers of each series in a row, and which of them may be shown."""
-        n = sheet.n[numbers][:, None]
-        born = [sheet.born[numbers].astype(np.float64)[:, None]] if self._open_metrics else []
-        if manner.type in (COUNTER, GAUGE):
-            values = np.hstack([n, *born]) if manner.type == COUNTER else n
-            return values, np.ones(values.shape, np.bool_)
-        array, places = sheet.beside(numbers, number)
-        beside = array[places]
-        if manner.type == SUMMARY:
-            recent = sheet.seen[numbers][:, None] >= self._recent - manner.older
-            quantiles = np.where(recent, beside[:, 1:], math.nan)
-            values = np.hstack([quantiles, n, _whole(beside[:, :1]), *born])
-            wanted = np.ones(values.shape, np.bool_)
-            if self._open_metrics:
-                last = quantiles.shape[1] + 1
-                wanted[:, :last] = ~(values[:, :last] < 0)
-            return values, wanted
-        counts = _whole(np.cumsum(beside, axis=1))
-        values = np.hstack([counts, n, counts[:, -1:], *born])
-        wanted = np.ones(values.shape, np.bool_)
-        if self._open_metrics:
-            summed = slice(counts.shape[1], counts.shape[1] + 2)
-            wanted[:, summed] = (n >= 0) & (manner.buckets[0] >= 0)
-        return values, wanted
-
-    def _shaped(self, sheet: Sheet, manner: Manner) -> _Shape:
-        """Suffix and further labels of each of the numbers."""
-        created = [(_CREATED, "")] if self._open_metrics else []
-        if manner.type == GAUGE:
-            lines = [(0, "")]
-        elif manner.type == COUNTER:
-            lines = [(_TOTAL, ""), *created]
-        elif manner.type == SUMMARY:
-            quantiles = [(0, f'quantile="{quantile:.10g}"') for quantile in manner.quantiles]
-            lines = [*quantiles, (_SUM, ""), (_COUNT, ""), *created]
-        else:
-            # The same text in every form, or one bucket would be two series to Prometheus.
-            limits = [*(repr(float(limit)) for limit in manner.buckets), "+Inf"]
-            buckets = [(_BUCKET, f'le="{limit}"') for limit in limits]
-            lines = [*buckets, (_SUM, ""), (_COUNT, ""), *created]
-        stream = [] if sheet.stream == MAIN else [f'stream="{quoted(sheet.stream)}"']
-        words = [",".join([*stream, *([label] if label else [])]) for _, label in lines]
-        return _Shape(
-            np.array([suffix for suffix, _ in lines], np.uint8),
-            np.array([self._word(word.encode()) if word else NONE for word in words], np.int64),
-        )
+    def _with_exemplars(self, sheet: int, numbers: I64) -> list[tuple[int, Exemplar]]:
+        """Which of these series have an exemplar."""
+        known = self._of_sheets[sheet]
+        if not known:
+            return []
+        there = np.flatnonzero(np.isin(numbers, list(known)))
+        return [
+            (row, known[number]) for row, number in zip(there.tolist(), numbers[there].tolist(), strict=True)
+        ]
 
     def _word(self, word: bytes) -> int:
         return self._words.setdefault(word, len(self._words))
 
 
-def _whole(counts: F64) -> F64:
+def whole(counts: F64) -> F64:
+    """Counts as they are told."""
     return np.asarray(np.round(np.minimum(counts, _LARGEST)), np.float64)

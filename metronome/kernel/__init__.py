@@ -12,6 +12,7 @@ The native twin is used where it was built; ``METRONOME_PURE=1`` forces the pure
 - ``write_lines(texts, form, values, seconds, pickled) -> Written``: Graphite's lines, see ``writing.py``.
 - ``page_ids(texts, counters) -> PageIds`` and ``write_samples(samples, words, escaping, open_metrics)
   -> bytes``: names and lines of ``/metrics``, see ``families.py`` and ``samples.py``.
+- ``write_messages(metrics, words, escaping) -> Messages``: the same as protocol buffers, ``messages.py``.
 - ``find_ids``, ``place_ids``, ``drop_ids``: a table from 64-bit ids to numbers, see ``probing.py``.
 - ``hash_lines(data, hashing) -> Hashed``: hashes by which clusters share Graphite's lines, see ``keys.py``.
 - ``copied(texts) -> bytes as an array``: texts one behind the other, see ``copying.py``.
@@ -27,6 +28,7 @@ if TYPE_CHECKING or os.environ.get("METRONOME_PURE", "") not in ("", "0"):
     from metronome.kernel.copying import copied
     from metronome.kernel.families import page_ids
     from metronome.kernel.keys import hash_lines
+    from metronome.kernel.messages import write_messages
     from metronome.kernel.probing import drop_ids, find_ids, place_ids
     from metronome.kernel.samples import write_samples
     from metronome.kernel.writing import write_lines
@@ -46,6 +48,7 @@ else:
             parse_statsd,
             place_ids,
             write_lines,
+            write_messages,
             write_samples,
         )
 
@@ -55,6 +58,7 @@ else:
         from metronome.kernel.copying import copied
         from metronome.kernel.families import page_ids
         from metronome.kernel.keys import hash_lines
+        from metronome.kernel.messages import write_messages
         from metronome.kernel.probing import drop_ids, find_ids, place_ids
         from metronome.kernel.samples import write_samples
         from metronome.kernel.writing import write_lines
@@ -74,5 +78,6 @@ __all__ = [
     "parse_statsd",
     "place_ids",
     "write_lines",
+    "write_messages",
     "write_samples",
 ]

@@ -2,11 +2,12 @@
 
 from metronome.kernel.copying import check_pieces
 from metronome.kernel.families import PageIds, check_texts
+from metronome.kernel.messages import Messages, check_metrics
 from metronome.kernel.samples import check as check_samples
 
 cdef extern from "exposed.h" nogil:
     enum:
-        PAGE_IDS
+        PAGE_IDS, E_UTF8, E_RAW
 
     ctypedef struct page_series:
         int counter
@@ -28,6 +29,24 @@ cdef extern from "exposed.h" nogil:
         int escaping, open_metrics
         buffer out
 
+    ctypedef struct message_writer:
+        const char *keys
+        const char *flat
+        const int64_t *begins
+        const int64_t *ends
+        const int64_t *body_begins
+        const int64_t *body_ends
+        const uint8_t *counters
+        const uint8_t *heads
+        size_t rows
+        const int64_t *labels
+        const int64_t *helps
+        const slice *words
+        int escaping
+        buffer out
+        int64_t *stops
+
+    int mt_page_messages(message_writer *w)
     int mt_page_read(page_series *s, const char *key, size_t n, int counter)
     int mt_page_ids(page_series *s, uint64_t *ids, uint8_t *ending)
     int mt_page_write(page_writer *w)
@@ -123,3 +142,45 @@ def copied(texts):
             memcpy(to, flat + begins[row], length)
             to += length
     return found
+
+
+def write_messages(metrics, tuple words, escaping):
+    """What is inside of the families' messages."""
+    cdef message_writer w
+    cdef int failed
+    cdef slice *slices
+    check_metrics(metrics, words)
+    memset(&w, 0, sizeof(w))
+    held = []
+    texts, bodies = metrics.texts, metrics.bodies
+    w.rows = len(texts)
+    stops = np.empty(w.rows, np.int64)
+    w.keys, w.flat = b"", b""
+    if len(texts.flat):
+        w.keys = <const char *>_behind(held, texts.flat, "u1")
+    if len(bodies.flat):
+        w.flat = <const char *>_behind(held, bodies.flat, "u1")
+    w.begins = <const int64_t *>_behind(held, texts.begins, "i8")
+    w.ends = <const int64_t *>_behind(held, texts.ends, "i8")
+    w.body_begins = <const int64_t *>_behind(held, bodies.begins, "i8")
+    w.body_ends = <const int64_t *>_behind(held, bodies.ends, "i8")
+    w.counters = <const uint8_t *>_behind(held, metrics.counters, "u1")
+    w.heads = <const uint8_t *>_behind(held, metrics.heads, "u1")
+    w.labels = <const int64_t *>_behind(held, metrics.labels, "i8")
+    w.helps = <const int64_t *>_behind(held, metrics.helps, "i8")
+    w.stops = <int64_t *>_behind(held, stops, "i8")
+    w.escaping = E_RAW if escaping == E_UTF8 else escaping
+    slices = <slice *>malloc((len(words) + 1) * sizeof(slice))
+    if slices is NULL:
+        raise MemoryError
+    try:
+        _point_at(slices, words)
+        w.words = slices
+        with nogil:
+            failed = mt_page_messages(&w)
+        if failed:
+            raise MemoryError
+        return Messages(w.out.p[: w.out.n] if w.out.n else b"", stops)
+    finally:
+        free(slices)
+        free(w.out.p)

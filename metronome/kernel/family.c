@@ -157,6 +157,10 @@ int mt_page_escape(buffer *out, const char *p, size_t n, int escaping, int label
     at = out->p + out->n;
     if (!n && escaping != E_DOTS)
         *at++ = '_';
+    else if (escaping == E_RAW) {
+        memcpy(at, p, n);
+        at += n;
+    }
     else if (escaping == E_UNDERSCORES)
         at += with_underscores(p, n, at);
     else if (escaping == E_DOTS)
@@ -191,7 +195,7 @@ static int append(buffer *b, const char *p, size_t n)
 int mt_page_name(page_series *s, buffer *out, int suffix, int escaping)
 {
     const slice *end = &mt_suffixes[suffix];
-    if (escaping == E_UNDERSCORES || !suffix || (!s->counter && escaping != E_UTF8)) {
+    if (escaping == E_UNDERSCORES || !suffix || (!s->counter && escaping < E_UTF8)) {
         if (mt_page_escape(out, s->base.p, s->base.n, escaping, 0) < 0)
             return -1;
         return append(out, end->p, end->n);
@@ -367,15 +371,22 @@ int mt_page_ids(page_series *s, uint64_t *ids, uint8_t *ending)
     return 0;
 }
 
+/* Write the name of a label of the series just read; -1 without memory. */
+int mt_page_label_name(page_series *s, const page_label *l, buffer *out, int escaping)
+{
+    if (whole_label(s, l) < 0)
+        return -1;
+    return mt_page_escape(out, s->whole.p, s->whole.n, escaping, 1);
+}
+
 /* The labels of the series just read, as they stand between braces; -1 without memory. */
 int mt_page_labels(page_series *s, buffer *out, int escaping)
 {
     size_t i;
     for (i = 0; i < s->count; i++) {
         const page_label *l = &s->labels[i];
-        if (whole_label(s, l) < 0 || (i && append(out, ",", 1) < 0) ||
-            mt_page_escape(out, s->whole.p, s->whole.n, escaping, 1) < 0 || append(out, "=\"", 2) < 0 ||
-            mt_page_quote(out, l->value, 1) < 0 || append(out, "\"", 1) < 0)
+        if ((i && append(out, ",", 1) < 0) || mt_page_label_name(s, l, out, escaping) < 0 ||
+            append(out, "=\"", 2) < 0 || mt_page_quote(out, l->value, 1) < 0 || append(out, "\"", 1) < 0)
             return -1;
     }
     return 0;

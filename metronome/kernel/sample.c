@@ -51,7 +51,8 @@ static int put_family(page_writer *w, slice *family)
     return 0;
 }
 
-static const char *unit_of(slice family)
+/* The unit that a family's name ends in, or NULL. */
+const char *mt_page_unit(slice family)
 {
     size_t i;
     for (i = 0; i < sizeof units / sizeof *units; i++) {
@@ -60,6 +61,13 @@ static const char *unit_of(slice family)
             return units[i];
     }
     return NULL;
+}
+
+/* The word for a kind, by the first byte of a key. */
+const char *mt_page_kind(char code)
+{
+    const char *place = strchr("cgts", code);
+    return kinds[place && code ? place - "cgts" : 0];
 }
 
 static int put_head(page_writer *w, int type, int64_t help, char kind)
@@ -74,7 +82,7 @@ static int put_head(page_writer *w, int type, int64_t help, char kind)
     name = b->n;
     if (put_family(w, &family) < 0)
         return -1;
-    unit = unit_of(family);
+    unit = mt_page_unit(family);
     length = b->n - name;
     if (mt_reserve(b, 2 * length + 128) < 0)
         return -1;
@@ -83,9 +91,8 @@ static int put_head(page_writer *w, int type, int64_t help, char kind)
         mt_reserve(b, 2 * length + 128) < 0)
         return -1;
     if (help < 0) {
-        const char *code = strchr("cgts", kind);
         put_text(b, " (");
-        put_text(b, kinds[code && kind ? code - "cgts" : 0]);
+        put_text(b, mt_page_kind(kind));
         put_text(b, ")");
     }
     put_text(b, "\n# TYPE ");

@@ -76,8 +76,13 @@ def head(name: str, kind: str, meaning: str, form: Wanted) -> str:
     if form.open_metrics:
         meaning = meaning.replace('"', r"\"")
     lines = f"# HELP {shown} {meaning}\n# TYPE {shown} {kind}\n"
-    unit = next((unit for unit in UNITS if shown.endswith(f"_{unit}")), "")
+    unit = unit_of(shown)
     return f"{lines}# UNIT {shown} {unit}\n" if unit and form.open_metrics else lines
+
+
+def unit_of(name: str) -> str:
+    """The unit that the name of a family (without ``_total``) ends in; empty where it ends in none."""
+    return next((unit for unit in UNITS if name.endswith(f"_{unit}")), "")
 
 
 def line(name: str, kind: str, labels: dict[str, str], value: float, form: Wanted) -> str:

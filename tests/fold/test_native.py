@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metronome.fold.native import COARSEST, FINEST, OFFSET, ZERO, coarser, codes_of, limits_of, schema_of
+from metronome.fold.native import (
+    COARSEST,
+    FINEST,
+    OFFSET,
+    ZERO,
+    coarser,
+    codes_of,
+    limits_of,
+    reduced,
+    schema_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -53,3 +63,13 @@ def test_coarser_buckets(values: list[float], schema: int) -> None:
     assert (np.abs(one - other) <= 1).all()
     far = np.abs(np.log2(np.maximum(np.abs(array), ZERO)) * 2.0 ** (schema - 1) % 1 - 0.5) < 0.499
     assert (one == other)[far].all()
+
+
+def test_as_few_as_wanted() -> None:
+    """Neighbours come together until there are few enough, and nothing is lost."""
+    codes = np.array([-OFFSET - 3, -OFFSET - 2, 0, *range(OFFSET + 1, OFFSET + 9)])
+    schema, fewer, counts = reduced(3, codes, np.ones(11), 6)
+    assert (schema, fewer.tolist()) == (1, [-OFFSET - 1, 0, OFFSET + 1, OFFSET + 2])
+    assert counts.tolist() == [2, 1, 4, 4]
+    assert reduced(3, codes, np.ones(11), 11)[0] == 3
+    assert reduced(-4, codes, np.ones(11), 1)[0] == COARSEST

@@ -10,7 +10,10 @@ import numpy as np
 from metronome.fold.columns import no_rows
 from metronome.fold.roster import Roster
 from metronome.gateway.beside import PLAIN, Manner
+from metronome.gateway.exemplars import Exemplars
 from metronome.gateway.page import Page
+from metronome.gateway.page_messages import MessagePage
+from metronome.gateway.page_text import TextPage
 from metronome.gateway.shown import MAIN, Board, Sheet
 from metronome.kernel import hash64
 from metronome.kernel.writing import joined
@@ -35,6 +38,7 @@ class Shown:
     def __init__(self, own: Sequence[tuple[str, str]] = ()):
         self.board = Board(own)
         self.sheets: dict[str, Sheet] = {}
+        self.exemplars = Exemplars()
 
     def sheet(self, stream: str = MAIN, manners: tuple[Manner, ...] = PLAIN) -> Sheet:
         if stream not in self.sheets:
@@ -52,8 +56,13 @@ class Shown:
         self.sheet(stream).n[numbers] = n
         return int(numbers[0])
 
+    def begin(self, recent: float = 0.0, wanted: Wanted = Wanted()) -> Page:  # noqa: B008
+        """A page, not written yet."""
+        kind = MessagePage if wanted.form is Form.PROTOBUF else TextPage
+        return kind(self.board, wanted, recent, self.exemplars)
+
     def page(self, recent: float = 0.0, wanted: Wanted = Wanted()) -> str:  # noqa: B008
-        return b"".join(Page(self.board, wanted, recent).pieces()).decode()
+        return b"".join(self.begin(recent, wanted).pieces()).decode()
 
     def lines(self, recent: float = 0.0, form: Form = Form.TEXT) -> list[str]:
         """The samples on the page."""
