@@ -164,8 +164,19 @@ class DatagramListener:
         assert self._socket is not None, "read after stop"
         for number in range(DATAGRAMS_PER_TURN):
             try:
-                datagram, sender = self._socket.recvfrom(DATAGRAM_BYTES)
+                datagram, _, flags, place = self._socket.recvmsg(DATAGRAM_BYTES)
             except BlockingIOError:
                 return number
-            self._feed(datagram, str(sender[0]) if isinstance(sender, tuple) else "unix")
+            sender = str(place[0]) if isinstance(place, tuple) else "unix"
+            if not flags & socket.MSG_TRUNC:
+                self._feed(datagram, sender)
+            else:
+                self._feed_beginning(datagram, sender)
         return DATAGRAMS_PER_TURN
+
+    def _feed_beginning(self, datagram: bytes, sender: str) -> None:
+        """A datagram has lost its end: its whole lines count, where nobody has signed all of it."""
+        whole = 0 if self._drain is None else datagram.rfind(b"\n") + 1
+        self._given.inlet.reject("truncated", datagram[whole:], sender)
+        if whole:
+            self._feed(datagram[:whole], sender)

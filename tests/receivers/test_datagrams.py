@@ -12,7 +12,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from metronome.addresses import Address
-from metronome.limits import DATAGRAMS_PER_TURN
+from metronome.limits import DATAGRAM_BYTES, DATAGRAMS_PER_TURN
 from metronome.receivers import buffers, datagrams
 from metronome.receivers.datagrams import DatagramListener
 from tests.receivers.fakes import RememberingInlet, given
@@ -131,3 +131,20 @@ def test_a_unix_socket_is_made_with_its_mode_and_removed(tmp_path: Path) -> None
     assert inlet.blocks == [(b"a:1|c", "unix")]
     listener.stop()
     assert not path.exists()
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_datagram_that_lost_its_end_is_told(tmp_path: Path, signed: bool) -> None:
+    """Its whole lines count; of one that was signed as a whole nothing does."""
+    inlet = RememberingInlet()
+    inlet.watched = True
+    drain = None if signed else inlet.drain
+    listener = DatagramListener(given(f"unixgram://{tmp_path / 's'}", inlet), drain, inlet.statsd)
+    listener.listen()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"a:1|c\n" + b"x" * DATAGRAM_BYTES, str(tmp_path / "s"))
+        sender.sendto(b"y" * (DATAGRAM_BYTES + 1), str(tmp_path / "s"))
+    listener.doRead()
+    assert inlet.blocks == ([] if signed else [(b"a:1|c\n", "unix")])
+    assert [reason for reason, _ in inlet.rejects] == ["truncated", "truncated"]
+    listener.stop()
