@@ -335,6 +335,8 @@ STORE_LOG_BYTES: Final = 4 << 20
 that would be beyond it by itself goes into the file at once."""
 STORE_MEMORY: Final = 512_000_000
 """What DuckDB may use for its blocks and its questions; its own default is 80 % of the machine."""
+STORE_REST: Final = 60
+"""Seconds after the last question from which DuckDB keeps nothing in memory of what is in its file."""
 STORE_PATIENCE: Final = 15
 """A question to the embedded store that takes longer is called off: writing waits behind it."""
 MERGE_ROWS: Final = 300_000

@@ -70,8 +70,11 @@ def encode(checkpoint: Checkpoint) -> bytes:
             "lengths": [len(payload) for payload in payloads],
         }
     )
-    body = b"".join([len(header).to_bytes(4, "little"), header, *payloads])
-    return body + zlib.crc32(body).to_bytes(4, "little")
+    pieces = [len(header).to_bytes(4, "little"), header, *payloads]
+    check = 0
+    for piece in pieces:
+        check = zlib.crc32(piece, check)
+    return b"".join([*pieces, check.to_bytes(4, "little")])
 
 
 def decode(data: bytes) -> Checkpoint:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator
+from math import inf
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -22,11 +23,18 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 from metronome.errors import ClientError, StoreRejected, StoreUnavailable
-from metronome.limits import COUNT_GROUPS, DUPLICATE_PAGE, EXPORT_ROWS, STORE_MEMORY, STORE_PATIENCE
+from metronome.limits import (
+    COUNT_GROUPS,
+    DUPLICATE_PAGE,
+    EXPORT_ROWS,
+    STORE_MEMORY,
+    STORE_PATIENCE,
+    STORE_REST,
+)
 from metronome.model import Batch, Event, EventSelection, Found, Selection
 from metronome.store import duckdb_events, duckdb_export, duckdb_read
 from metronome.store.duckdb_expire import Chunk, chunks_due, delete_old, tidy
-from metronome.store.duckdb_file import IN_MEMORY, Connection, Settings, open_file
+from metronome.store.duckdb_file import IN_MEMORY, Connection, Settings, give_back, open_file
 from metronome.store.duckdb_turn import Turn
 from metronome.store.duckdb_write import Writer
 from metronome.store.interface import Counted, Exported, Fetched, Health, Retention
@@ -34,6 +42,8 @@ from metronome.threads.interface import Worker
 
 SCHEME = "duckdb"
 FILE = "metronome.duckdb"
+_LARGE: Final = 10_000
+"""Rows of a batch that DuckDB keeps megabytes of."""
 THREADS: Final = 2
 """DuckDB's own.  More make a question faster and a busy gateway's neighbours slower."""
 
@@ -94,6 +104,7 @@ class DuckdbStore:
         self._open: _Open | None = None
         self._trouble = "not started"
         self._stopping = False
+        self._asked = -inf
 
     def start(self) -> Deferred[None]:
         """See ``Store.start``."""
@@ -109,7 +120,7 @@ class DuckdbStore:
 
     def write(self, batch: Batch) -> Deferred[None]:
         """See ``Store.write``."""
-        return self._do(lambda database: database.writer.write(batch), changes=True)
+        return self._do(lambda database: self._write(database, batch), changes=True)
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -179,7 +190,9 @@ class DuckdbStore:
         self, since: int, before: tuple[int, str] | None = None, most: int = DUPLICATE_PAGE
     ) -> Deferred[list[tuple[int, str]]]:
         """See ``Store.recent_ids``."""
-        return self._ask(lambda database: duckdb_events.ids(database.connection, since, before, most))
+        return self._ask(
+            lambda database: duckdb_events.ids(database.connection, since, before, most), again=False
+        )
 
     def tallies(self, stream: str) -> Deferred[list[tuple[str, str, str, str, int]]]:
         """See ``Store.tallies``."""
@@ -187,7 +200,7 @@ class DuckdbStore:
             "SELECT day, source, outcome, reason, sum(number)::BIGINT FROM tallies "
             "JOIN streams USING (stream) WHERE name = ? GROUP BY ALL ORDER BY ALL"
         )
-        return self._ask(lambda database: database.connection.execute(sql, [stream]).fetchall())
+        return self._ask(lambda database: database.connection.execute(sql, [stream]).fetchall(), again=False)
 
     def export(self, after: int, most: int = EXPORT_ROWS) -> Deferred[Exported]:
         """See ``Store.export``."""
@@ -242,9 +255,12 @@ class DuckdbStore:
     def _do(self, job: Callable[[_Open], Result], *, changes: bool = False) -> Deferred[Result]:
         return self._worker.do(lambda: self._run(job, changes))
 
-    def _ask(self, job: Callable[[_Open], Result]) -> Deferred[Result]:
-        """Do a job that only reads, and call it off when it takes too long."""
+    def _ask(self, job: Callable[[_Open], Result], *, again: bool = True) -> Deferred[Result]:
+        """Do a job that only reads, and call it off when it takes too long.  ``again``: more of the
+        kind may follow soon, so that what it reads is worth keeping."""
         turn = Turn()
+        if self._clock is not None and again:
+            self._asked = self._clock.seconds()
         answer = self._do(lambda database: turn.take(database.connection, lambda: job(database)))
         if self._clock is None:
             return answer
@@ -292,6 +308,18 @@ class DuckdbStore:
             if not keep:
                 self._let_go()
         return result
+
+    def _write(self, database: _Open, batch: Batch) -> None:
+        """Write, and have DuckDB keep nothing of a large batch in memory unless somebody reads."""
+        before = database.writer.parts
+        database.writer.write(batch)
+        if database.writer.parts - before >= _LARGE and self._path != IN_MEMORY and not self._is_read():
+            log = f"{self._path}.wal"
+            if not os.path.exists(log) or not os.stat(log).st_size:
+                give_back(database.connection, self._settings)
+
+    def _is_read(self) -> bool:
+        return self._clock is not None and self._clock.seconds() < self._asked + STORE_REST
 
     def _connect(self) -> _Open:
         connection = open_file(self._path, self._settings)

@@ -13,7 +13,8 @@ Rules:
 - DuckDB's allocator keeps what is freed until it is asked for more, which with a flush each ten
   seconds is always; a thread of its own gives it back.
 - DuckDB may load and fetch nothing by itself: no extensions, no files but its own, and its
-  settings are locked once it is open.
+  settings are locked once it is open, but for the limit of its memory: setting that to little for a
+  moment is the only way to have it let go of blocks (``give_back``).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -35,6 +36,8 @@ from metronome.limits import STORE_LOG_BYTES
 
 SCHEMA: Final = Path(__file__).parent / "schema"
 IN_MEMORY: Final = ":memory:"
+_LEAST_MEMORY: Final = "1MB"
+"""Less than whatever DuckDB keeps of a file that nobody asks for."""
 
 _LOCKED: Final = re.compile(r"lock is held(?: in (.*?\(PID \d+\)))?")
 """How DuckDB says that a file is somebody else's."""
@@ -141,7 +144,7 @@ def scalar(connection: Connection, sql: str) -> int:
 
 def _connect(path: str, settings: Settings) -> Connection:
     config: dict[str, Any] = {
-        "memory_limit": f"{settings.memory_limit // 1_000_000}MB",
+        "memory_limit": _megabytes(settings.memory_limit),
         "threads": settings.threads,
         "temp_directory": settings.spill,
         "checkpoint_threshold": f"{STORE_LOG_BYTES}B",
@@ -160,8 +163,29 @@ def _connect(path: str, settings: Settings) -> Connection:
         raise ConfigError(f"store: {path}: another process works on it ({whose}); stop that first") from error
     # Once the folder to spill to is set, and in this order.
     connection.execute("SET enable_external_access = false")
+    with suppress(duckdb.CatalogException):  # of an older DuckDB, which has no such list
+        connection.execute("SET allowed_configs = ['memory_limit']")
     connection.execute("SET lock_configuration = true")
     return connection
+
+
+def give_back(connection: Connection, settings: Settings) -> None:
+    """Let go of blocks that are in the file as well, and give back to the system what that frees.
+
+    To be called when everything is in the file: what is not would be spilled.
+    """
+    try:
+        connection.execute(f"SET memory_limit = '{_LEAST_MEMORY}'")
+    except (duckdb.OutOfMemoryException, duckdb.InvalidInputException):
+        # More than that is in use, or (an older DuckDB) nothing may be set: as much as may be has gone.
+        return
+    finally:
+        with suppress(duckdb.InvalidInputException):
+            connection.execute(f"SET memory_limit = '{_megabytes(settings.memory_limit)}'")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size // 1_000_000}MB"
 
 
 def _create(path: str, settings: Settings, steps: list[str]) -> None:

@@ -8,15 +8,17 @@ flat arrays by SQL.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from metronome.errors import StoreRejected
 from metronome.fold.cells import Cells, cells_of
-from metronome.fold.columns import join
-from metronome.model import I64, U64, Batch, Columns, Events, Kind, Parts, Record
+from metronome.fold.columns import join, keys_of
+from metronome.fold.index import Index, grown
+from metronome.model import I64, U64, Batch, Columns, Events, Kind, Parts, Ragged, Record
 from metronome.store.admission import flaw, stored_lines
 from metronome.store.duckdb_events import INSERT_EVENTS, columns_of_events, received
 from metronome.store.duckdb_file import Arrays, Connection, scalar, tables, texts, transaction
@@ -54,17 +56,35 @@ _JOINS = {
 }
 
 
-class Known(NamedTuple):
-    """Series of one stream: their ids, ascending, and the number of each."""
+class Known:
+    """The series of one stream: the number in the file (sid) of each id, from 1."""
 
-    ids: U64
-    sids: I32
+    def __init__(self) -> None:
+        self._index = Index()
+        self._sids: I32 = np.zeros(0, np.int32)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def find(self, ids: U64) -> I32:
+        """The number of each; 0 where it is not known."""
+        places = self._index.find(ids)
+        if not len(self._sids):
+            return np.zeros(len(ids), np.int32)
+        return np.where(places < 0, np.int32(0), self._sids[places])
+
+    def add(self, ids: U64, sids: I32) -> None:
+        """These are known from now on, each given once."""
+        places, _ = self._index.numbers(ids)
+        if self._index.room > len(self._sids):
+            self._sids = grown(self._sids, self._index.room)
+        self._sids[places] = sids
 
 
 class Writer:
     """Writes to an open database, and remembers of it what every write needs.
 
-    That is 12 bytes for each series.  After a failed write the memory may be ahead of the
+    That is some 20 bytes for each series.  After a failed write the memory may be ahead of the
     file: make a new one.
     """
 
@@ -87,7 +107,7 @@ class Writer:
     @property
     def series(self) -> int:
         """How many series there are."""
-        return sum(len(known.ids) for known in self._known.values())
+        return sum(map(len, self._known.values()))
 
     def load_series(self) -> None:
         """Read anew which series there are."""
@@ -95,9 +115,10 @@ class Writer:
         self._known = {}
         for stream in self.streams.values():
             rows = self.connection.execute(
-                "SELECT id, sid FROM series WHERE stream = ? ORDER BY id", [stream]
+                "SELECT id, sid FROM series WHERE stream = ?", [stream]
             ).fetchnumpy()
-            self._known[stream] = Known(rows["id"], rows["sid"])
+            self._known[stream] = Known()
+            self._known[stream].add(rows["id"], rows["sid"])
 
     def write(self, batch: Batch) -> None:
         """Apply a batch; ``StoreRejected`` when some of it can never be taken."""
@@ -136,10 +157,10 @@ class Writer:
         """As ``admission.flaw``, reading only the keys of series that are new."""
         if not isinstance(record.content, Parts):
             return flaw(record)
-        ids, first = np.unique(record.content.columns.ids, return_index=True)
+        ids = record.content.columns.ids
         known = self._known.get(self.streams.get(record.content.stream, 0))
-        new = np.ones(len(ids), bool) if known is None else _numbers(known, ids) == 0
-        return flaw(record, first[new].tolist())
+        new = np.arange(len(ids)) if known is None else np.flatnonzero(known.find(ids) == 0)
+        return flaw(record, new[np.unique(ids[new], return_index=True)[1]].tolist())
 
     def _gateway(self, name: str) -> int:
         if name not in self._gateways:
@@ -154,34 +175,32 @@ class Writer:
             number = 1 + max(self.streams.values(), default=0)
             self.connection.execute("INSERT INTO streams VALUES (?, ?)", [number, name])
             self.streams[name] = number
-            self._known[number] = Known(np.empty(0, np.uint64), np.empty(0, np.int32))
+            self._known[number] = Known()
         return self.streams[name]
 
     def _sids(self, stream: int, columns: Columns) -> I32:
         """The number of each row's series; series that are new get one."""
-        ids, first, place = np.unique(columns.ids, return_index=True, return_inverse=True)
         known = self._known[stream]
-        numbers = _numbers(known, ids)
+        numbers = known.find(columns.ids)
         new = np.flatnonzero(numbers == 0)
-        if len(new):
-            numbers[new] = np.arange(self._next_sid, self._next_sid + len(new))
-            self._next_sid += len(new)
-            keys = [columns.key(row).decode() for row in first[new].tolist()]
-            self._insert(
-                _INSERT_SERIES,
-                new_series={
-                    "sid": numbers[new],
-                    "stream": np.full(len(new), stream, np.int32),
-                    "id": ids[new],
-                    "key": texts(keys),
-                    "kind": columns.kinds[first[new]],
-                },
-            )
-            places = np.searchsorted(known.ids, ids[new])
-            self._known[stream] = Known(
-                np.insert(known.ids, places, ids[new]), np.insert(known.sids, places, numbers[new])
-            )
-        return numbers[place]
+        if not len(new):
+            return numbers
+        # In the order in which they came, as they come with every flush: then there is nothing to sort.
+        new = new[np.sort(np.unique(columns.ids[new], return_index=True)[1])]
+        sids = np.arange(self._next_sid, self._next_sid + len(new), dtype=np.int32)
+        self._next_sid += len(new)
+        self._insert(
+            _INSERT_SERIES,
+            new_series={
+                "sid": sids,
+                "stream": np.full(len(new), stream, np.int32),
+                "id": columns.ids[new],
+                "key": texts([key.decode() for key in keys_of(columns, new)]),
+                "kind": columns.kinds[new],
+            },
+        )
+        known.add(columns.ids[new], sids)
+        return known.find(columns.ids)
 
     # --- the tables ------------------------------------------------------------------------------
 
@@ -190,35 +209,38 @@ class Writer:
         for position, parts in _contents(taken, Parts):
             columns, stream = parts.columns, self._stream(parts.stream)
             rows = len(columns)
-            pieces.append(columns)
             sids.append(self._sids(stream, columns))
             streams.append(np.full(rows, stream, np.int32))
             positions.append(np.arange(position, position + rows, dtype=np.int64))
+            pieces.append(replace(columns, keys=Ragged(columns.keys.ends[:0], columns.keys.flat[:0])))
         columns = join(pieces)
         if not len(columns):
             return 0
         sid = np.concatenate(sids)
-        # Rows of one series side by side compress better and are found faster.
-        order = np.lexsort((columns.times, sid))
-        row = np.empty(len(order), np.int64)
-        row[order] = np.arange(len(order))
         cells = cells_of(columns, sid.astype(np.int64), columns.times, sketches=True)
         plain: dict[str, npt.NDArray[Any]] = {
-            "row": np.arange(len(order)),
-            "stream": np.concatenate(streams)[order],
-            "sid": sid[order],
-            "time": columns.times[order],
-            "period": columns.periods[order],
-            "count": columns.counts[order],
-            "n": columns.n[order],
-            "d": columns.d[order],
-            "low": columns.low[order],
-            "high": columns.high[order],
-            "squares": columns.squares[order],
-            "position": np.where(columns.kinds == Kind.GAUGE, np.concatenate(positions), 0)[order],
+            "stream": np.concatenate(streams),
+            "sid": sid,
+            "time": columns.times,
+            "period": columns.periods,
+            "count": columns.counts,
+            "n": columns.n,
+            "d": columns.d,
+            "low": columns.low,
+            "high": columns.high,
+            "squares": columns.squares,
+            "position": np.where(columns.kinds == Kind.GAUGE, np.concatenate(positions), 0),
         }
+        row = np.arange(len(sid))
+        if not (sid[1:] > sid[:-1]).all():
+            # Rows of one series side by side compress better and are found faster.
+            order = np.lexsort((columns.times, sid))
+            plain = {name: values[order] for name, values in plain.items()}
+            row[order] = np.arange(len(order))
+        plain = {name: np.ascontiguousarray(values) for name, values in plain.items()}
+        plain["row"] = np.arange(len(sid))
         self.insert_parts(plain, lists_of(cells, row), gateway, 0)
-        return len(order)
+        return len(sid)
 
     def insert_parts(self, plain: Arrays, lists: Mapping[str, Arrays], gateway: int, step: int) -> None:
         """Insert rows of parts, merged to ``step`` seconds; the lists say their row's number
@@ -303,12 +325,3 @@ def ranks(gateways: Mapping[str, int]) -> list[int]:
 
 def _contents(taken: Iterable[Record], kind: type[Any]) -> Iterable[tuple[int, Any]]:
     return ((record.position, record.content) for record in taken if isinstance(record.content, kind))
-
-
-def _numbers(known: Known, ids: U64) -> I32:
-    """The number of each id; 0 where it is not known."""
-    if not len(known.ids):
-        return np.zeros(len(ids), np.int32)
-    places = np.minimum(np.searchsorted(known.ids, ids), len(known.ids) - 1)
-    numbers: I32 = np.where(known.ids[places] == ids, known.sids[places], 0).astype(np.int32)
-    return numbers

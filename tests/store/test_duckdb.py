@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from metronome.errors import ClientError, StoreUnavailable
-from metronome.model import EventSelection, Selection
+from metronome.limits import STORE_REST
+from metronome.model import EventSelection, Folded, Parts, Selection
 from metronome.store import open_store
 from metronome.store.duckdb import FILE, DuckdbStore
-from metronome.store.duckdb_file import Settings
+from metronome.store.duckdb_file import Settings, scalar
 from metronome.store.duckdb_read import BOUNDS, Bounds
 from metronome.store.interface import Store
 from metronome.threads.interface import Worker
 from metronome.threads.memory import ImmediateWorker, MemoryWorker
+from metronome.wire.records import columns_of
 from tests.store.build import RECORD, batch, counter, events, gauge, happened, members, parts, plain, timer
 from tests.store.contract import ALL, FindingContract, FoldingContract, StoreCase, WritingContract
 from tests.store.contract_export import ExportContract
@@ -133,6 +137,39 @@ class OwnTests(InFile, StoreCase, SynchronousTestCase):
         """File and log together."""
         sizes = [file.stat().st_size for file in self.folder.iterdir()]
         assert self.store.statistics()["bytes"] == sum(sizes) > 0
+
+    def test_nothing_of_a_large_batch_stays_in_memory(self) -> None:
+        """Unless somebody reads: then its blocks are worth keeping for a while."""
+        clock = Clock()
+        settings = Settings(100_000_000, 1, str(self.folder / "spill"))
+        self.done(self.store.stop())
+        self.store = store = DuckdbStore(str(self.folder / FILE), settings, ImmediateWorker(), clock)
+        self.done(store.start())
+        names = [f"a.very.long.name.of.a.counter.{number * 7919 % 40_000:08d}" for number in range(40_000)]
+        flush = columns_of([counter(name, 0, number / 7) for number, name in enumerate(names)])
+        kept = []
+        for place, asked in enumerate((False, True, False)):
+            if asked:
+                self.ask(store, clock, "nothing")
+            columns = replace(flush, times=flush.times + place * 10_000)
+            self.done(store.write(batch("g", Parts("main", columns), begin=place * RECORD)))
+            kept.append(self.blocks(store))
+            clock.advance(STORE_REST)
+        assert kept[0] < 1_000_000
+        assert kept[1] > kept[0]
+        assert kept[2] < 1_000_000
+        (found,) = self.ask(store, clock, names[5])
+        assert found.n.tolist() == [5 / 7] * 3
+
+    def ask(self, store: DuckdbStore, clock: Clock, name: str) -> list[Folded]:
+        groups: list[Folded] = self.done(store.fetch(Selection("main", name), 10_000, None)).groups
+        assert not clock.getDelayedCalls()
+        return groups
+
+    def blocks(self, store: DuckdbStore) -> int:
+        assert store._open is not None
+        sql = "SELECT memory_usage_bytes FROM duckdb_memory() WHERE tag = 'BASE_TABLE'"
+        return scalar(store._open.connection, sql)
 
     def test_what_is_too_large_is_refused(self) -> None:
         """Series, points, sketch bins and members of an answer are bounded, each by itself."""

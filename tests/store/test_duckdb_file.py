@@ -14,6 +14,7 @@ from metronome.store.duckdb_file import (
     SCHEMA,
     Connection,
     Settings,
+    give_back,
     open_file,
     scalar,
     steps_in,
@@ -72,7 +73,30 @@ def test_duckdb_is_held_short(tmp_path: Path, settings: Settings) -> None:
     with pytest.raises(duckdb.PermissionException):
         connection.execute(f"SELECT * FROM read_csv('{tmp_path}/x.csv')")
     with pytest.raises(duckdb.InvalidInputException):
-        connection.execute("SET memory_limit = '4GB'")
+        connection.execute("SET threads = 8")
+    with pytest.raises(duckdb.InvalidInputException):
+        connection.execute("SET enable_external_access = true")
+    connection.close()
+
+
+def blocks(connection: Connection) -> int:
+    """Bytes of the file's blocks that are in memory."""
+    sql = "SELECT memory_usage_bytes FROM duckdb_memory() WHERE tag = 'BASE_TABLE'"
+    return scalar(connection, sql)
+
+
+def test_memory_is_given_back(tmp_path: Path, settings: Settings) -> None:
+    """Blocks of the file are let go of, also when more than that is in use; the limit stays what it was."""
+    connection = open_file(str(tmp_path / "store.duckdb"), settings)
+    connection.execute("CREATE TABLE t AS SELECT hash(range) AS a FROM range(500_000)")
+    connection.execute("CHECKPOINT")
+    assert blocks(connection) > 3_000_000
+    give_back(connection, settings)
+    assert blocks(connection) < 1_000_000
+    connection.execute("INSERT INTO t SELECT range FROM range(300_000)")
+    give_back(connection, settings)
+    assert setting(connection, "memory_limit") == "61.0 MiB"
+    assert scalar(connection, "SELECT count(*) FROM t") == 800_000
     connection.close()
 
 
