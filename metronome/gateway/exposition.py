@@ -46,10 +46,11 @@ from metronome.gateway.shown_series import ShownSeries
 from metronome.gateway.telemetry import CATALOGUE, Telemetry
 from metronome.journal.interface import Journal
 from metronome.limits import METRICS_WINDOW
-from metronome.model import Batch, Flushed, Parts
+from metronome.model import Batch, Flushed, Labels, Parts, parse_key
 from metronome.wire import prometheus_text as text
 from metronome.wire.negotiation import Form, Wanted, wanted
-from metronome.wire.prometheus_protobuf import own_family
+from metronome.wire.prometheus_protobuf import Exemplar, own_family
+from metronome.wire.records import Row
 
 CONSUMER: Final = "metrics"
 
@@ -103,6 +104,11 @@ class Exposition:
         """Media type and the page in pieces, each written when it is asked for."""
         form = wanted(accept)
         return form.media_type, self._pieces(form)
+
+    def trace(self, stream: str, row: Row, time: float, labels: Labels) -> None:
+        """A value that was measured at this time (s) is of a trace: an exemplar of its series."""
+        ids = [row.series_id, *self._groups.ids_of(stream, parse_key(row.key))]
+        self._exemplars.keep(stream, ids, Exemplar(labels, row.low, time))
 
     # --- the consumer --------------------------------------------------------------------
 

@@ -49,7 +49,7 @@ class ShownGroups:
         self._rollups = StreamRollups(self._of_stream, _slots)
         self._sheets: dict[str, Sheet] = {}
         self._manners: dict[str, dict[tuple[Rule, Kind], int]] = {}
-        self._rules: dict[str, set[Rule]] = {}
+        self._book = Book()
         self._names: dict[Rule, bytes] = {}
         self._gone: dict[str, list[int]] = {}
 
@@ -60,7 +60,7 @@ class ShownGroups:
 
     def use(self, book: Book) -> None:
         """Go by these rules; the groups of those that are gone leave the page at once."""
-        self._rules = {stream: set(book.of(stream)) for stream in {rule.stream for rule in book.rules}}
+        self._book = book
         self._names = {}
         self._rollups.use(book)
         self._leave()
@@ -71,6 +71,12 @@ class ShownGroups:
             gone = np.isin(sheet.manner(numbers), [*stays.values()], invert=True)
             self._board.remove(sheet, numbers[gone])
             self._manners[stream] = stays
+
+    def ids_of(self, stream: str, series: Series) -> list[int]:
+        """The ids of the groups that a series is in."""
+        rules, _ = self._book.taking(series, stream)
+        slots = [slot for slot in prometheus_slots(rules) if series.kind in slot.kinds]
+        return [self._number(slot, slot.header(series)) for slot in slots]
 
     def keep(self, parts: Parts) -> None:
         """Take parts."""
@@ -91,7 +97,7 @@ class ShownGroups:
 
     def _is_there(self, stream: str, rule: Rule) -> bool:
         """Whether a rule stands now."""
-        return rule in self._rules.get(stream, ())
+        return rule in self._book.of(stream)
 
     def _of_stream(self, stream: str) -> Rollups:
         def gone(slot: Slot, group: Group) -> None:
@@ -100,7 +106,7 @@ class ShownGroups:
 
         return Rollups(self._number, gone, self._left_out, arrivals=True)
 
-    def _number(self, slot: Slot, header: Header) -> object:
+    def _number(self, slot: Slot, header: Header) -> int:
         """The id of a group."""
         rule = self._names.get(slot.rule) or repr(replace(slot.rule, number=0)).encode()
         self._names[slot.rule] = rule

@@ -160,7 +160,11 @@ def _journal_one(web: Web, desk: Desk, stream: str, ticks: list[Tick]) -> Deferr
 
     def duplicates(verdict: TickVerdict) -> set[int]:
         of_events = {events[index][0] for index in verdict.duplicate_events}
-        return of_events | {rows[index][0] for index in verdict.duplicate_rows}
+        found = of_events | {rows[index][0] for index in verdict.duplicate_rows}
+        for one in ticks:
+            if one.trace and one.item not in found:
+                web.gateway.exposition.trace(stream, one.rows[0][0], one.time / 1000, one.trace)
+        return found
 
     return taken.addCallback(duplicates)
 

@@ -14,6 +14,9 @@ timer       n is the sum of d values; one value (d = 1) is also kept as a sample
 set         n is a member, number or text, as in statsd's ``name:member|s``
 ==========  ======================================================================
 
+``trace_id`` and ``span_id``, or ``traceparent`` as W3C's "Trace Context" has it, say which trace the
+value is of: they are no labels, they become an exemplar on ``/metrics``.
+
 The time of a point is the start of its period, so it is moved back to a multiple of p.
 
 A ``perf`` event is kept as an event, and each metric in it is also a point of the timer
@@ -32,7 +35,7 @@ from typing import Any, Final
 import orjson
 
 from metronome.kernel import hash64
-from metronome.limits import LABEL_VALUE_BYTES, LABELS_PER_SERIES, NAME_BYTES, PERIOD_SECONDS
+from metronome.limits import LABEL_VALUE_BYTES, LABELS_PER_SERIES, NAME_BYTES, PERIOD_SECONDS, TRACE_BYTES
 from metronome.model import Kind, Labels, Series, canonical_labels, series_key
 from metronome.wire import times
 from metronome.wire.records import Row
@@ -44,6 +47,7 @@ RESERVED: Final = frozenset(
     (
         *("name", "n", "d", "p", "v", "kind", "stream", "key", "tick", "eid", "event.id"),
         *("ts", "@timestamp", "timestamp", "date", "time"),
+        *("trace_id", "span_id", "traceparent"),
     )
 )
 """Parameters of a point that are not labels."""
@@ -56,6 +60,7 @@ VITALS: Final = ("lcp", "inp", "cls", "fcp", "ttfb", "dns", "tcp", "tls", "srv",
 
 _KINDS: Final = {kind.word: kind for kind in Kind}
 _LABEL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
+_TRACE_PARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}.*", re.ASCII)
 _CONTROL = re.compile(r"[\0-\x1f\x7f]")
 
 
@@ -141,6 +146,21 @@ def point(params: Params, labels: Mapping[str, str], time: int, seconds: float) 
         return timer(series, start, seconds, n, d, mean)
     key = series_key(series)
     return Row(key, hash64(key), kind, start, seconds, 1, n, d, n, n, 0.0, ())
+
+
+def trace(params: Params) -> Labels:
+    """The trace that a point is of, as labels of an exemplar; none where it cannot be told."""
+    parent = given(params, "traceparent")
+    if isinstance(parent, str):
+        found = _TRACE_PARENT.fullmatch(parent.strip())
+        if found and found[1].strip("0") and found[2].strip("0"):
+            return (("trace_id", found[1]), ("span_id", found[2]))
+    names = [name for name in ("trace_id", "span_id") if _is_trace(given(params, name))]
+    return tuple((name, params[name]) for name in names) if "trace_id" in names else ()
+
+
+def _is_trace(value: Any) -> bool:
+    return isinstance(value, str) and value.isascii() and value.isprintable() and len(value) <= TRACE_BYTES
 
 
 def timer(series: Series, start: int, seconds: float, n: float, d: float, value: float) -> Row:

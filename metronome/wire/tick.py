@@ -50,7 +50,7 @@ from metronome.limits import (
     TICK_FUTURE,
     TICK_PAST,
 )
-from metronome.model import Event
+from metronome.model import Event, Labels
 from metronome.wire import body as bodies
 from metronome.wire import places, point, reports, times
 from metronome.wire.body import Items, Refused
@@ -91,6 +91,10 @@ class Tick(NamedTuple):
     stream: str
     event: Event | None
     rows: list[tuple[Row, str]]
+    trace: Labels = ()
+    """Of a point: the trace that it is of."""
+    time: int = 0
+    """Of a point: when it was measured, ms."""
 
 
 class TickBatch(NamedTuple):
@@ -224,7 +228,7 @@ def _point(index: int, params: Params, context: Context) -> Tick:
     time, skewed = _time(params, context, (*TIME_NAMES, "time"))
     seconds = point.period(params, context.period)
     row = point.point(params, {"clock": "skewed"} if skewed else {}, time, seconds)
-    return Tick(index, context.stream, None, [(row, _eid(params))])
+    return Tick(index, context.stream, None, [(row, _eid(params))], point.trace(params), time)
 
 
 def _event(index: int, params: Params, context: Context) -> Tick:

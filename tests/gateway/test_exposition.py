@@ -380,3 +380,19 @@ def test_rules_read_again() -> None:
     assert world.samples() == {"http_a_total": 1}
     world.exposition.use(book(RULES))
     assert world.samples() == {}
+
+
+def test_exemplars() -> None:
+    """A tick's trace stands beside its series, and beside the groups that its series is in."""
+    world = with_rules(RULES.replace('"slow"\nbuckets', '"slower"\nbuckets'), "prometheus")
+    world.send("http.a:1|c|#status:200\nslow:5|ms|#host:x")
+    trace = (("trace_id", "abc"),)
+    for one in (counter("http.a", 2.0, status="200"), tick("slow", {"host": "x"}, Kind.TIMER, 50.0)):
+        world.exposition.trace("main", one.row, 7.5, trace)
+    lines = [line for line in world.page(OPEN_METRICS).splitlines() if " # {" in line]
+    assert lines == [
+        'http_a_total{status="200"} 1 # {trace_id="abc"} 2 7.5',
+        'http_requests_total{status="200"} 1 # {trace_id="abc"} 2 7.5',
+        'slower_bucket{host="x",le="100.0"} 1 # {trace_id="abc"} 50 7.5',
+    ]
+    assert list(parse_open_metrics(world.page(OPEN_METRICS)))

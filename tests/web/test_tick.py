@@ -52,6 +52,20 @@ class AnswerTests(TickCase):
         self.kit.settle()
         self.assertEqual(connection.reply().status, 204)
 
+    def test_a_trace_becomes_an_exemplar(self) -> None:
+        """Of its point's series, once it is on disk; a repeat is none."""
+        items = [
+            {"name": "sold", "n": 3, "trace_id": "abc", "tick": "t1", "ts": 1_700_000_000},
+            {"name": "sold", "n": 4, "trace_id": "def", "tick": "t1"},
+        ]
+        self.kit.intake.table("main")
+        self.kit.gateway.exposition.start()
+        self.kit.ask("POST", "/tick", JSON, orjson.dumps(items))
+        self.kit.flusher.flush()
+        self.kit.settle()
+        page = self.kit.get("/metrics", {"Accept": "application/openmetrics-text"}).body.decode()
+        self.assertIn('sold_total 3 # {trace_id="abc"} 3 1700000000\n', page)
+
     def test_a_program_is_told_what_became_of_each_item(self) -> None:
         """202 with the index, reason and parameter of what was refused, and of repeats."""
         items: list[Any] = [

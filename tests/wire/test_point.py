@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metronome.kernel import hash64
-from metronome.model import Kind, parse_key
-from metronome.wire import records
+from metronome.model import Kind, Labels, parse_key
+from metronome.wire import point, records
 from metronome.wire.records import Row
 from metronome.wire.tick import Context, parse, parse_query
 
@@ -172,3 +172,29 @@ def test_points_go_through_the_journal(points: list[tuple[str, float, dict[str, 
     assert [
         n for (kind, n, _), got in zip(points, columns.n, strict=True) if kind != "set" and n != got
     ] == []
+
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize(
+    ("params", "labels"),
+    [
+        ({}, ()),
+        ({"trace_id": "abc"}, (("trace_id", "abc"),)),
+        ({"trace_id": "abc", "span_id": "1"}, (("trace_id", "abc"), ("span_id", "1"))),
+        ({"span_id": "1"}, ()),
+        ({"trace_id": "a\n"}, ()),
+        ({"trace_id": "é"}, ()),
+        ({"trace_id": 7}, ()),
+        ({"trace_id": "x" * 49}, ()),
+        ({"traceparent": PARENT}, (("trace_id", PARENT[3:35]), ("span_id", PARENT[36:52]))),
+        ({"traceparent": "00-" + "0" * 32 + "-b7ad6b7169203331-01", "trace_id": "y"}, (("trace_id", "y"),)),
+        ({"traceparent": PARENT.upper()}, ()),
+    ],
+)
+def test_traces(params: dict[str, Any], labels: Labels) -> None:
+    """Which trace a point is of; what says none of it that can be used is no matter."""
+    assert point.trace(params) == labels
+    row = point.point({"name": "a", "n": 1, **params}, {}, 0, 10.0)
+    assert parse_key(row.key).labels == ()
