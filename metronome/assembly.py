@@ -95,6 +95,7 @@ class Parts:
     checkpoints: Checkpoints
     keeper: Keeper
     store_consumer: Consumer
+    writer: Writer
     duplicates: Duplicates
     outputs: tuple[GraphiteOut, ...]
     writes: tuple[RemoteWrite, ...]
@@ -163,6 +164,7 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
         ),
         keeper=Keeper(store, lambda: retention_of(config, streams), reactor),
         store_consumer=store_consumer,
+        writer=writer,
         duplicates=duplicates,
         outputs=graphite,
         writes=writes,

@@ -333,6 +333,8 @@ CPU time, for each has its transaction."""
 STORE_LOG_BYTES: Final = 4 << 20
 """DuckDB's write-ahead log goes into the file beyond this; rows stay in memory until then.  A batch
 that would be beyond it by itself goes into the file at once."""
+STORE_MEETING: Final = 10
+"""Seconds that a start waits for the store; then input is taken, and waits in the journal."""
 STORE_MEMORY: Final = 512_000_000
 """What DuckDB may use for its blocks and its questions; its own default is 80 % of the machine."""
 STORE_REST: Final = 60

@@ -1,9 +1,10 @@
 """The running gateway as a Twisted service: the order of starting and of stopping.
 
 Start: lock the data directory, open journal and store, remember former runs, start the
-consumers, and only then listen.  Stop: listen no longer, fold and journal what there is, let
-the consumers end their batch, close.  Each step of the stop is bounded, so that a carbon or a
-disk that hangs cannot hold the process: what is in the journal is safe.
+consumers, and only then listen; a store that is away is not waited for (``gateway/meeting.py``).
+Stop: listen no longer, fold and journal what there is, let the consumers end their batch, close.
+Each step of the stop is bounded, so that a carbon or a disk that hangs cannot hold the process:
+what is in the journal is safe.
 """
 
 from __future__ import annotations
@@ -32,12 +33,13 @@ from metronome.data_dir import DataDir
 from metronome.errors import ConfigError
 from metronome.fold import mapping
 from metronome.fold.shapes import Shapes
-from metronome.gateway.recall import recall
+from metronome.gateway.meeting import Meeting
+from metronome.gateway.recall import recall, recall_kept
 from metronome.gateway.streams import MAIN, Streams
 from metronome.journal.interface import Journal
 from metronome.kernel import TWIN
 from metronome.kernel.interface import Mapper
-from metronome.limits import PROBE_SECONDS, STOP_SECONDS
+from metronome.limits import PROBE_SECONDS, STOP_SECONDS, STORE_MEETING
 from metronome.receivers.door import Door
 from metronome.receivers.interface import IReactor
 from metronome.receivers.sockets import listen_stream
@@ -70,6 +72,7 @@ class GatewayService(Service):
         self._failed = failed
         self._data_dir = DataDir(config.data_dir)
         self._starting: Deferred[None] = succeed(None)
+        self._meeting: Meeting | None = None
         self._closing: list[Callable[[], Deferred[Any]]] = []
         self._parts: Parts | None = None
         self._mapper: Mapper | None = None
@@ -88,6 +91,8 @@ class GatewayService(Service):
     def stopService(self) -> Deferred[None]:
         """Stop in good order; fires within ``STOP_SECONDS``."""
         super().stopService()  # type: ignore[no-untyped-call]
+        if self._meeting is not None:
+            self._meeting.end()
         stopped: Deferred[Any] = self._starting.addCallback(lambda _: self._stop())
         return stopped
 
@@ -115,15 +120,30 @@ class GatewayService(Service):
         yield journal.start()
         store = make_store(config, reactor)
         self._on_stop(store.stop)
-        yield store.start()
-        _check_journal(journal, (yield store.applied()))
         parts = self._parts = make_parts(config, reactor, journal, store, streams)
         parts.gateway.intake.use_mapper(self._mapper)
         # First of all, because whatever else reads the journal lets its oldest segments go.
         yield parts.checkpoints.restore()
-        yield recall(parts.duplicates, store, parts.gateway.reader, int(reactor.seconds() * 1000))
+        parts.writer.hold()
+        meeting = self._meeting = Meeting(store, lambda: self._greet(parts), reactor, self._not_met)
+        self._on_stop(meeting.end)
+        met = yield meeting.begin(STORE_MEETING)
+        if not met and self.running:
+            self.log.warn("what comes in waits in the journal until the store answers")
+            yield recall_kept(parts.duplicates, parts.gateway.reader, int(reactor.seconds() * 1000))
         self._start_parts(parts)
         self._listen(parts)
+
+    @inlineCallbacks
+    def _greet(self, parts: Parts) -> Generator[Deferred[Any], Any, None]:
+        """See whether the store goes with this journal, and learn from it what former runs knew.  Only
+        then is anything written: a store that is ahead of the journal would skip what is new."""
+        gateway = parts.gateway
+        _check_journal(gateway.journal, (yield gateway.store.applied()))
+        now = int(self._reactor.seconds() * 1000)
+        yield recall(parts.duplicates, gateway.store, gateway.reader, now)
+        parts.writer.release()
+        parts.store_consumer.wake()
 
     def _check_streams(self, streams: Streams) -> None:
         """A receiver that feeds a stream which nobody can read is a mistake."""
@@ -278,6 +298,10 @@ class GatewayService(Service):
             self._telling.cancel()
         self._data_dir.close()
         return succeed(None)
+
+    def _not_met(self, failure: Failure) -> None:
+        """The store that was away is one that we cannot work with."""
+        self._not_started(failure)
 
     @inlineCallbacks
     def _not_started(self, failure: Failure) -> Generator[Deferred[Any], Any, None]:

@@ -171,6 +171,10 @@ class Reader:
         """Show everything that the store has not applied, some records at a time."""
         return self._pinned(self._all_waiting, take)
 
+    def kept(self, take: Callable[[list[Record]], None]) -> Deferred[None]:
+        """Show everything that the journal still has, applied or not."""
+        return self._pinned(self._waiting, self._journal.oldest, take)
+
     @inlineCallbacks
     def _all_waiting(self, take: Callable[[list[Record]], None]) -> Generator[Deferred[Any], Any, None]:
         applied = yield self._store.applied()

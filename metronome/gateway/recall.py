@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from twisted.internet.defer import Deferred, inlineCallbacks
@@ -31,12 +31,22 @@ def recall(
             stream, _, eid = name.partition("\0")
             duplicates.learn(stream, eid, received, page)
 
-    def learn(waiting: list[Record]) -> None:
-        for stream, received, eid in _ids(waiting):
+    yield reader.waiting(_learning(duplicates, since))
+
+
+def recall_kept(duplicates: Duplicates, reader: Reader, now: int) -> Deferred[None]:
+    """Learn what can be learnt without the store: the ids that the journal still has.  What a client
+    sends again after a crash is among them, being the last that came."""
+    return reader.kept(_learning(duplicates, now - DUPLICATE_WINDOW * 1000))
+
+
+def _learning(duplicates: Duplicates, since: int) -> Callable[[list[Record]], None]:
+    def learn(some: list[Record]) -> None:
+        for stream, received, eid in _ids(some):
             if received >= since:
                 duplicates.learn(stream, eid, received)
 
-    yield reader.waiting(learn)
+    return learn
 
 
 def _ids(waiting: list[Record]) -> list[tuple[str, int, str]]:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.logger import Logger
 
-from metronome.errors import StoreRejected
+from metronome.errors import StoreRejected, StoreUnavailable
 from metronome.gateway.dead_letters import Kept
 from metronome.gateway.ledger import Ledger
 from metronome.gateway.owned import Owns, every, owned
@@ -86,11 +86,22 @@ class Writer:
         self._ledger = ledger
         self._dead_letters = dead_letters
         self._run_began_at = run_began_at
+        self._held = False
+
+    def hold(self) -> None:
+        """Write nothing until ``release``: nobody knows yet whether the store goes with the journal."""
+        self._held = True
+
+    def release(self) -> None:
+        """It does."""
+        self._held = False
 
     @inlineCallbacks
     def work(self, batch: Batch) -> Generator[Deferred[Any], Any, int | None]:
         """Write a batch; fails with ``StoreUnavailable`` when it has to wait, and with ``OSError``
         when what was refused cannot be put aside: the same batch is then tried again."""
+        if self._held:
+            raise StoreUnavailable("it has not answered yet")
         mine = owned(batch.records, self._owns)
         left = batch._replace(records=mine)
         diverted: dict[int, str] = {}
