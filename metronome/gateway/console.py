@@ -77,7 +77,7 @@ class Console:
     def answer(self, inlet: Inlet, line: str) -> Reply:
         """The reply to one command line, about the inlet's stream."""
         stream = inlet.stream
-        command, *words = line.split() or [""]
+        command, *words = line.strip().split(" ")
         if command == "quit":
             return Reply("", over=True)
         if command in _KINDS:
