@@ -224,8 +224,8 @@ ADVICE: Final[dict[str, str]] = {
         "`limits.series`."
     ),
     "metronome_unmapped_total": (
-        "Names that no rule of `--mapping` takes: write rules for those that `/ledger.json` and the console's "
-        "`unmapped` list."
+        "Names that no rule of `--mapping` takes: write rules for those that `/ledger.json` and the console's"
+        " `unmapped` list."
     ),
     "metronome_datagrams_dropped_total": (
         "Samples were lost unseen. Raise `net.core.rmem_max`, add `--workers`, pack datagrams, or send "
