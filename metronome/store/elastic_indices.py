@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
+from metronome.errors import StoreUnavailable
 from metronome.store.elastic_client import Client, Refusal
 from metronome.store.elastic_fields import Fields
 
@@ -46,6 +47,9 @@ class Indices:
                     raise
                 # Somebody else has used the room, or a field is there as another type.
                 known = self._known[index] = _Known(self._read(index).full(), self._seconds())
+            except StoreUnavailable:
+                self._known.pop(index)  # nobody knows whether it has them
+                raise
         return known.fields
 
     def forget(self, index: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from metronome.errors import StoreUnavailable
 from metronome.store.elastic_client import Refusal
 from metronome.store.elastic_indices import REMEMBERED_SECONDS, Indices
 from tests.store.cluster import FakeCluster
@@ -44,3 +47,18 @@ def test_a_mapping_that_takes_no_more_is_left_alone() -> None:
     asked = len(cluster.calls)
     indices.fields("i", ["b"])
     assert len(cluster.calls) == asked
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("cut off"), Refusal(503, {})])
+def test_a_mapping_whose_answer_was_lost_is_read_again(error: Exception) -> None:
+    """Else documents would say of a label that it has a field, and it has none."""
+    cluster = FakeCluster()
+    indices = Indices(cluster, lambda: 0.0)
+    indices.fields("i")
+    cluster.faults.append(lambda method, path: error if (method, path) == ("PUT", "/i/_mapping") else None)
+    for _ in range(2):
+        with pytest.raises(type(error)):
+            indices.fields("i", ["a"])
+    cluster.faults.clear()
+    assert indices.fields("i", ["a"]).labels == {"a"}
+    assert list(cluster.indices["i"].properties["labels"]["properties"]) == ["a"]
