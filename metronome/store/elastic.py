@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from threading import Lock
@@ -21,21 +22,23 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from metronome.errors import ConfigError, StoreUnavailable
-from metronome.limits import COUNT_GROUPS, DUPLICATE_PAGE, ELASTIC_IN_FLIGHT, ELASTIC_READERS
-from metronome.model import Batch, Event, EventSelection, Found, Selection
+from metronome.limits import COUNT_GROUPS, DUPLICATE_PAGE, ELASTIC_IN_FLIGHT, ELASTIC_READERS, EXPORT_ROWS
+from metronome.model import Batch, Event, EventSelection, Found, Selection, Tally
 from metronome.store import elastic_bulk, elastic_events, elastic_read
 from metronome.store.elastic_client import Client, Refusal, connect
+from metronome.store.elastic_export import Export
 from metronome.store.elastic_flow import Flow
 from metronome.store.elastic_health import Watch
 from metronome.store.elastic_keep import Keep
 from metronome.store.elastic_meta import Meta
 from metronome.store.elastic_names import Names
+from metronome.store.elastic_query import Clause
 from metronome.store.elastic_search import Server
 from metronome.store.elastic_templates import Templates
 from metronome.store.elastic_url import SCHEMES, Cluster, read_url
 from metronome.store.elastic_view import View, Views
 from metronome.store.elastic_write import Shared, Work, Writer, books_lines
-from metronome.store.interface import Counted, Fetched, Health, Retention
+from metronome.store.interface import Counted, Exported, Fetched, Health, Retention
 from metronome.threads.interface import Worker
 
 SCHEME: Final = SCHEMES
@@ -139,6 +142,7 @@ class ElasticStore:
             seconds,
         )
         self._watch = Watch(client, self._server, self._names, seconds, self._fresh)
+        self._export = Export(self._server, self._names, self._tallies, bounds.page)
         self._flow = Flow(crew.senders, clock)
         self._next_reader = 0
         self._opened = False
@@ -246,19 +250,26 @@ class ElasticStore:
 
         return self._ask(lambda: self._views.ask(question))
 
+    def export(self, after: int, most: int = EXPORT_ROWS) -> Deferred[Exported]:
+        """See ``Store.export``."""
+
+        def question(view: View) -> Exported:
+            return self._export.page(view, after, most)
+
+        return self._do(self._crew.keeper, lambda: self._views.ask(question))
+
     def tallies(self, stream: str) -> Deferred[list[tuple[str, str, str, str, int]]]:
         """See ``Store.tallies``."""
-        return self._ask(lambda: self._tallies(stream))
+        return self._ask(lambda: [tally[1:] for tally in self._tallies({"term": {"stream": stream}})])
 
-    def _tallies(self, stream: str) -> list[tuple[str, str, str, str, int]]:
+    def _tallies(self, wanted: Clause) -> list[Tally]:
+        """The lines of the books that these documents hold, added up over the gateways."""
         applied = {gateway: int(one["applied"]) for gateway, one in self._meta.positions().items()}
-        query = {"bool": {"filter": [{"term": {"role": "books"}}, {"term": {"stream": stream}}]}}
-        sums: dict[tuple[str, str, str, str], int] = {}
-        for content in self._meta.find(query):
-            for source, outcome, reason, number in books_lines(content, applied.get(content["gateway"], 0)):
-                line = (content["day"], source, outcome, reason)
-                sums[line] = sums.get(line, 0) + number
-        return sorted((*line, number) for line, number in sums.items())
+        sums: Counter[tuple[str, str, str, str, str]] = Counter()
+        for content in self._meta.find({"bool": {"filter": [{"term": {"role": "books"}}, wanted]}}):
+            for *line, number in books_lines(content, applied.get(content["gateway"], 0)):
+                sums[content["stream"], content["day"], *line] += number
+        return [Tally(*line, number) for line, number in sorted(sums.items())]
 
     # --- keeping -----------------------------------------------------------------------------
 

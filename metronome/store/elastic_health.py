@@ -17,6 +17,9 @@ from metronome.store.elastic_url import Cluster
 from metronome.store.interface import Health
 
 _LEAST: Final = {"elasticsearch": 8, "opensearch": 2}
+_STREAMS: Final = 1000
+"""Streams whose series are counted: the largest."""
+_SERIES: Final = {"series": {"cardinality": {"field": "series", "precision_threshold": 10_000}}}
 _BLOCKS: Final = ("read_only_allow_delete", "read_only", "write")
 
 
@@ -142,12 +145,12 @@ class Watch:
         body = {
             "size": 0,
             "track_total_hits": True,
-            "aggs": {"series": {"cardinality": {"field": "series", "precision_threshold": 40_000}}},
+            "aggs": {"streams": {"terms": {"field": "stream", "size": _STREAMS}, "aggs": _SERIES}},
         }
         answer = self._server.search(self._names.points, body)
         self._figures["parts"] = float(answer["hits"]["total"]["value"])
-        counted = answer.get("aggregations", {}).get("series", {}).get("value", 0)
-        self._figures["series"] = float(counted)
+        streams = answer.get("aggregations", {}).get("streams", {}).get("buckets", [])
+        self._figures["series"] = float(sum(stream["series"]["value"] for stream in streams))
         self._counted_at = self._seconds()
 
 

@@ -19,7 +19,7 @@ from metronome.fold.columns import keys_of, ragged_of
 from metronome.fold.ranks import quantiles_of
 from metronome.kernel.hash64 import hash64
 from metronome.limits import ELASTIC_SERIES_KEPT
-from metronome.model import F64, I64, Columns, Kind, Labels, Ragged, Series, parse_key, series_key
+from metronome.model import F64, I64, U64, Columns, Kind, Labels, Ragged, Series, parse_key, series_key
 from metronome.store import elastic_sketch
 from metronome.store.elastic_fields import Fields, fields_of
 from metronome.store.elastic_names import pair, split_pair
@@ -238,12 +238,14 @@ class Row(NamedTuple):
     position: int
 
 
-def columns_of(rows: Sequence[Row], keys: Mapping[str, bytes]) -> tuple[Columns, list[int]]:
+def columns_of(
+    rows: Sequence[Row], keys: Mapping[str, bytes], identities: Mapping[str, int] | None = None
+) -> tuple[Columns, list[int]]:
     """Documents as columns, ordered as gauges of one time override each other: by gateway, position.
     And which document each row is.
 
-    ``keys`` gives the key of every term.  The ids are good for telling series apart in these
-    columns, and for nothing else.
+    ``keys`` gives the key of every term, ``identities`` the id of its series; without them ids are
+    good for telling series apart in these columns, and for nothing else.
     """
     gateways = {name: number for number, name in enumerate(sorted({row.gateway for row in rows}))}
     order = np.lexsort(
@@ -264,7 +266,7 @@ def columns_of(rows: Sequence[Row], keys: Mapping[str, bytes]) -> tuple[Columns,
     registers = np.repeat(members.register_owners, distinct.REGISTERS)
     columns = Columns(
         keys=_keys(known, ids),
-        ids=ids.astype(np.uint64),
+        ids=_identified(list(terms), identities)[ids] if identities else ids.astype(np.uint64),
         kinds=kinds[ids] if size else kinds,
         times=np.array([row.time for row in rows], np.int64),
         periods=p,
@@ -282,6 +284,10 @@ def columns_of(rows: Sequence[Row], keys: Mapping[str, bytes]) -> tuple[Columns,
         registers=ragged_of(registers, members.registers.reshape(-1), size),
     )
     return columns, order
+
+
+def _identified(terms: Sequence[str], identities: Mapping[str, int]) -> U64:
+    return np.array([identities[term] for term in terms], np.uint64)
 
 
 _KIND_OF: Final = {ord("c"): 0, ord("g"): 1, ord("t"): 2, ord("s"): 3}

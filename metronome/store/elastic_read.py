@@ -17,6 +17,7 @@ that both servers have can say; percentiles and distinct counts because sketches
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -43,6 +44,17 @@ _NUMBERS: Final = {
 _SOURCES: Final = {"s": {"cardinality": {"field": "series"}}}
 _ADDING: Final = (Kind.COUNTER, Kind.TIMER)
 _VALUES: Final = ("n", "d", "p", "samples", "min", "max", "squares")
+PART_FIELDS: Final = {
+    "_source": ["sketch", "stream"],
+    "docvalue_fields": [
+        "series",
+        {"field": "@timestamp", "format": "epoch_millis"},
+        *_VALUES,
+        "gateway",
+        "position",
+    ],
+}
+"""What a search has to give for ``row_of``, and the stream."""
 
 
 class Bounds(NamedTuple):
@@ -92,7 +104,8 @@ def fetch(
     filters = of_selection(selection).without(view.unwanted)
     groups: list[Folded] = []
     if folded_there:
-        groups += _aggregated(view, filters.but(_kinds(folded_there)), selection, step, by, bounds)
+        there = _aggregated(view, filters.but(_kinds(folded_there)), selection, step, by, bounds)
+        groups += [_with_empty(group, sketches, members) for group in there]
     if folded_here:
         rows = documents(view, filters.but(_kinds(folded_here)), bool(folded_here - {Kind.GAUGE}), bounds)
         keys = keys_of(view, {row.term for row in rows})
@@ -206,6 +219,16 @@ def _folded(header: Header, found: Sequence[Any]) -> Folded:
     )
 
 
+def _with_empty(group: Folded, sketches: bool, members: bool) -> Folded:
+    """With a sketch and members for each step, all of them empty, where they are asked for."""
+    steps = len(group.times)
+    return replace(
+        group,
+        sketches=[(np.empty(0, np.int16), np.empty(0))] * steps if sketches else [],
+        members=[(np.empty(0, np.uint64), np.empty(0, np.uint8))] * steps if members else [],
+    )
+
+
 # --- what is folded here -------------------------------------------------------------------------
 
 
@@ -220,18 +243,8 @@ def documents(view: View, filters: Filters, sketches: bool, bounds: Bounds) -> l
 
 def pages_of_parts(view: View, filters: Filters, sketches: bool, size: int) -> Iterator[list[Any]]:
     """The documents as the server gives them, with what a ``Row`` is made of."""
-    body = {
-        "size": size,
-        "query": filters.query,
-        "_source": ["sketch"] if sketches else False,
-        "docvalue_fields": [
-            "series",
-            {"field": "@timestamp", "format": "epoch_millis"},
-            *_VALUES,
-            "gateway",
-            "position",
-        ],
-    }
+    source = ["sketch"] if sketches else False
+    body = {**PART_FIELDS, "size": size, "query": filters.query, "_source": source}
     index = view.names.points
     whole = {**body, "sort": ["_doc"], "track_total_hits": False}
     first = view.server.search(index, whole)["hits"]["hits"]

@@ -24,6 +24,8 @@ _OPTIONS: Final[dict[str, str | int | bool]] = {
     "ignore_unavailable": True,
     "allow_no_indices": True,
 }
+NOTHING: Final[dict[str, str]] = {}
+"""The point in time of no indices."""
 _TOO_MANY: Final = ("too_many_buckets_exception", "too_many_clauses", "too_complex_to_determinize_exception")
 
 
@@ -37,6 +39,8 @@ class Server:
     def search(self, index: str, body: Mapping[str, Any]) -> Any:
         """One answer.  ``index`` may be empty where the body names a point in time."""
         options = _OPTIONS if index else {"allow_partial_search_results": False}
+        if body.get("pit") is NOTHING:
+            return {"hits": {"hits": []}}
         patience = {**body, "timeout": f"{STORE_PATIENCE}s"}
         path = f"/{index}/_search" if index else "/_search"
         try:
@@ -70,7 +74,13 @@ class Server:
             "ignore_unavailable": True,
             "allow_no_indices": True,
         }
-        opened = self.client.call("POST", path, params=options)
+        try:
+            opened = self.client.call("POST", path, params=options)
+        except Refusal as refusal:
+            if refusal.status != 400 or "[null]" not in refusal.reason:
+                raise
+            yield NOTHING  # OpenSearch has no point in time of no indices
+            return
         if opened.get("_shards", {}).get("failed"):
             raise StoreUnavailable("some of the cluster's shards cannot answer")
         pit = {"id": opened["pit_id" if self._opensearch else "id"], "keep_alive": _KEEP_ALIVE}

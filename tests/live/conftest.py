@@ -20,6 +20,22 @@ def require(condition: object, what: str) -> None:
     pytest.skip(LEFT_OUT + what)
 
 
+@pytest.fixture(scope="session")
+def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A node of Elasticsearch, for all tests that want one."""
+    from tests.live import search, search_servers
+
+    yield from search.serving(search_servers.ELASTICSEARCH, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def opensearch(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A node of OpenSearch, for all tests that want one."""
+    from tests.live import search, search_servers
+
+    yield from search.serving(search_servers.OPENSEARCH, tmp_path_factory)
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Name what was left out at the end, where it is seen."""
     for report in terminalreporter.stats.get("skipped", []):

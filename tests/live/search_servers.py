@@ -23,6 +23,8 @@ SOURCES = Path(__file__).parent / "servers"
 START_SECONDS = 90
 BUILD_SECONDS = 600
 HEAP = ("-Xms512m", "-Xmx512m")
+SOON = (*HEAP, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""Ready sooner, and slower for ever: for tests that are over before a compiler has earned its keep."""
 BUILD = 1
 """Which way of building; greater when ``_build`` does something else."""
 
@@ -147,12 +149,16 @@ class RunningServer:
     """One node on a port of its own, which stays the same over ``kill`` and ``start``; a context
     manager that ends it."""
 
-    def __init__(self, kind: Kind, build: Path, folder: Path, port: int, **settings: str):
+    def __init__(
+        self, kind: Kind, build: Path, folder: Path, port: int, java: tuple[str, ...] = HEAP, **settings: str
+    ):
+        """``java``: options of its virtual machine."""
         self.kind = kind
         self.port = port
         self.folder = folder
         self._build = build
         self._settings = settings
+        self._java = java
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -199,7 +205,7 @@ class RunningServer:
         }
         command = [
             str(java / "bin" / "java"),
-            *HEAP,
+            *self._java,
             f"-Djava.io.tmpdir={self.folder / 'scratch'}",
             f"-Des.path.home={home}",
             "-Des.networkaddress.cache.ttl=60",
@@ -228,6 +234,11 @@ class RunningServer:
                 self.kill()
                 raise RuntimeError(f"{self.kind.name} did not start:\n{self.log[-3000:]}")
             time.sleep(0.05)
+
+    def clean(self) -> None:
+        """Delete everything of it."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def kill(self) -> None:
         """SIGKILL, as an outage."""

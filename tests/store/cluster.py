@@ -198,7 +198,7 @@ class FakeCluster:
         }
 
     def do_bulk(self, method: str, names: str, rest: str, body: bytes) -> Any:
-        lines = iter(body.decode().splitlines())
+        lines = iter(body.decode().rstrip("\n").split("\n"))
         items = []
         for line in lines:
             ((verb, action),) = orjson.loads(line).items()
@@ -248,16 +248,16 @@ class FakeCluster:
 
     def _searched(self, hits: list[Any], body: Any) -> Any:
         query = body.get("query", {"match_all": {}})
-        found = [hit for hit in hits if matches(hit[2].source, query, hit[3])]
+        found = [hit for hit in hits if "ids" not in query and matches(hit[2].source, query, hit[3])]
+        if "ids" in query:
+            found = [hit for hit in hits if hit[1] in query["ids"]["values"]]
         aggregations = {name: aggregated(found, what) for name, what in body.get("aggs", {}).items()}
         total = {"value": len(found), "relation": "eq"}
         shown = []
         for name, identity, doc, known in found if body.get("size") else []:
             sort = [_sort_value(doc, key, known) for key in body.get("sort", [])]
             shown.append((name, identity, doc, sort))
-        orders = [
-            next(iter(key.values())) if isinstance(key, dict) else "asc" for key in body.get("sort", [])
-        ]
+        orders = [_order(key) for key in body.get("sort", [])]
         for at in reversed(range(len(orders))):
             shown.sort(key=lambda hit: _ordered(hit[3][at]), reverse=orders[at] == "desc")
         if "search_after" in body:
@@ -345,19 +345,25 @@ def matches(source: dict[str, Any], query: Any, known: dict[str, Any]) -> bool:
 def aggregated(hits: list[Any], what: dict[str, Any]) -> Any:
     if "composite" in what:
         return _composite(hits, what["composite"], what.get("aggs", {}))
+    if "terms" in what:
+        return {"buckets": list(_terms(hits, what["terms"]["field"], what.get("aggs", {})))}
     ((kind, how),) = what.items()
-    if kind == "terms":
-        assert how["field"] == "_index"
-        numbers: dict[str, int] = defaultdict(int)
-        for hit in hits:
-            numbers[hit[0]] += 1
-        return {"buckets": [{"key": name, "doc_count": number} for name, number in numbers.items()]}
     found = [one for _, _, doc, known in hits for one in indexed(doc.source, how["field"], known)]
     if kind == "cardinality":
         return {"value": len(set(found))}
     if kind == "sum":
         return {"value": float(sum(found))}
     return {"value": float({"min": min, "max": max}[kind](found)) if found else None}
+
+
+def _terms(hits: list[Any], field: str, aggregations: Any) -> Iterator[dict[str, Any]]:
+    groups: dict[Any, list[Any]] = defaultdict(list)
+    for hit in hits:
+        for key in [hit[0]] if field == "_index" else indexed(hit[2].source, field, hit[3]):
+            groups[key].append(hit)
+    for key, some in groups.items():
+        more = {name: aggregated(some, what) for name, what in aggregations.items()}
+        yield {"key": key, "doc_count": len(some), **more}
 
 
 def _composite(hits: list[Any], how: Any, aggregations: Any) -> Any:
@@ -406,6 +412,11 @@ def _sort_value(doc: Doc, key: Any, known: dict[str, Any]) -> Any:
         return doc.seq
     found = indexed(doc.source, field, known)
     return found[0] if found else None
+
+
+def _order(key: Any) -> str:
+    how = next(iter(key.values())) if isinstance(key, dict) else "asc"
+    return str(how["order"] if isinstance(how, dict) else how)
 
 
 def _behind(sort: list[Any], after: list[Any], orders: list[str]) -> bool:

@@ -48,6 +48,7 @@ def copy(source: Store, target: Store, most: int) -> Store:
 def answers(store: Store, stream: str = "main") -> list[Any]:
     """What a store says, but for whose records it has."""
     fetched = finish(store.fetch(ALL._replace(stream=stream), 0, None, sketches=True, members=True))
+    finish(store.health())  # one that asks a server for its figures does so now
     counted = finish(store.count(EventSelection(stream), ("slot", "type", "id")))
     return [
         plain(fetched.groups),

@@ -12,6 +12,7 @@ from metronome.store.interface import Store
 from metronome.threads.memory import ImmediateWorker
 from tests.store.cluster import FakeCluster
 from tests.store.contract import FindingContract, FoldingContract, WritingContract
+from tests.store.contract_export import ExportContract
 from tests.store.contract_keeping import EventsContract, KeepingContract
 
 
@@ -43,4 +44,8 @@ class EventsTests(InMemory, EventsContract, SynchronousTestCase):
 
 
 class KeepingTests(InMemory, KeepingContract, SynchronousTestCase):
+    """See the contract."""
+
+
+class ExportTests(InMemory, ExportContract, SynchronousTestCase):
     """See the contract."""

@@ -61,6 +61,18 @@ def test_no_bucket_is_left_out() -> None:
     assert list(buckets(server, "none", {"match_all": {}}, KEYS, {})) == []
 
 
+def test_no_indices_are_at_no_point_in_time() -> None:
+    """OpenSearch refuses that; there is nothing to see."""
+    cluster = filled(1)
+    null = Refusal(400, {"error": {"type": "illegal_argument_exception", "reason": "invalid id: [null]"}})
+    cluster.faults.append(lambda method, path: null if path.endswith("point_in_time") else None)
+    server = Server(cluster, "opensearch")
+    with server.snapshot("none") as pit:
+        assert list(server.pages({"query": {"match_all": {}}}, pit)) == []
+        assert list(buckets(server, "", {"match_all": {}}, KEYS, {}, pit)) == []
+    assert ("DELETE", "/_search/point_in_time") not in cluster.calls
+
+
 def test_an_answer_in_part_is_none() -> None:
     """Shards are missing."""
     server = Server(Odd({"_shards": {"failed": 1}, "count": 1, "id": "x"}), "elasticsearch")

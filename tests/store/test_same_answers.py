@@ -1,5 +1,5 @@
-"""Whatever is written, replayed, merged and forgotten, in whatever order: DuckDB answers as the
-store in memory does."""
+"""Whatever is written, replayed, merged and forgotten, in whatever order: every store answers as the
+one in memory does.  (Real clusters are asked in ``tests/live/test_elastic_answers.py``.)"""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from metronome.model import Batch, EventSelection, Kind, Selection, Tally
 from metronome.store import open_store
+from metronome.store.elastic_read import Bounds
 from metronome.store.interface import Retention, Rung, Store
 from metronome.threads.memory import ImmediateWorker
 from metronome.wire.records import Row
 from tests.store.build import batch, counter, events, gauge, happened, members, parts, plain, timer
 from tests.store.child import finish
+from tests.store.cluster import FakeCluster
 from tests.store.contract_export import answers, copy
+from tests.store.test_elastic import opened
 
 HOUR = 3_600_000
 RETENTION = Retention((Rung(10, 7200), Rung(60, 6 * 3600), Rung(600, 200 * 3600)), 100 * 3600)
@@ -134,16 +137,23 @@ def ask(store: Store, question: tuple[Selection, int, tuple[str, ...] | None]) -
         finish(store.count(chosen, ("type", "slot", "id"), 1)),
         finish(store.tallies(selection.stream)),
         finish(store.recent_ids(4)),
-        {name: store.statistics()[name] for name in ("series", "parts")},
+        counted(store),
     ]
 
 
-@settings(max_examples=settings().max_examples // 3)
-@given(st.lists(steps, min_size=1, max_size=12), st.lists(questions, min_size=1, max_size=2))
-def test_duckdb_answers_as_memory(script: list[Any], asked: list[Any]) -> None:
-    """Any script leaves both stores with the same answers to any question."""
+def counted(store: Store) -> dict[str, float]:
+    """How many series and parts it has; one that asks a server does so with its health."""
+    finish(store.health())
+    return {name: store.statistics()[name] for name in ("series", "parts")}
+
+
+scripts = st.lists(steps, min_size=1, max_size=12)
+several_questions = st.lists(questions, min_size=1, max_size=2)
+
+
+def check(store: Store, script: list[Any], asked: list[Any]) -> None:
+    """The script leaves the store, which is new, with the oracle's answers to any question."""
     oracle = open_store("memory:")
-    store = open_store("duckdb::memory:", data_dir=Path("."), worker=ImmediateWorker())
     finish(store.start())
     try:
         assert apply(store, script) == apply(oracle, script)
@@ -151,6 +161,19 @@ def test_duckdb_answers_as_memory(script: list[Any], asked: list[Any]) -> None:
             assert ask(store, question) == ask(oracle, question)
     finally:
         finish(store.stop())
+
+
+@settings(max_examples=settings().max_examples // 3)
+@given(scripts, several_questions)
+def test_duckdb_answers_as_memory(script: list[Any], asked: list[Any]) -> None:
+    """Any script leaves both stores with the same answers to any question."""
+    check(open_store("duckdb::memory:", data_dir=Path("."), worker=ImmediateWorker()), script, asked)
+
+
+@given(scripts, several_questions, st.sampled_from([2, 10_000]))
+def test_a_cluster_answers_as_memory(script: list[Any], asked: list[Any], page: int) -> None:
+    """Any script, and whatever fits on a page."""
+    check(opened(FakeCluster(), bounds=Bounds(page=page)), script, asked)
 
 
 @settings(max_examples=settings().max_examples // 5)
