@@ -224,9 +224,9 @@ static int found_spot(const table *t, uint32_t index, spot *out)
     if (index & PLACED) {
         *out = t->spots[index & ~PLACED];
     } else {
+        memset(out, 0, sizeof *out);
         out->series = index;
         out->factor = 1;
-        out->ruled = NO_RULES;
     }
     return WHY_OK;
 }
@@ -252,6 +252,7 @@ static int resolve(table *t, int kind, int dialect, spot *out)
         remember(t, hash, s->line.name, section, flavour, DROPPED);
     if (reason)
         return reason;
+    memset(out, 0, sizeof *out);
     out->factor = s->mapped.factor;
     out->ruled = s->mapped.ruled;
     if ((reason = intern_key(t, &out->series)) == WHY_TOO_MANY_SERIES) {
@@ -347,7 +348,8 @@ static uint64_t feed_line(table *t, const char *p, size_t n, int dialect)
     scratch *s = &t->scratch;
     uint64_t folded = 0;
     size_t g, i;
-    int reason, unmapped = 0;
+    spot *unmapped = NULL;
+    int reason;
     if (mt_is_event(p, n)) {
         take_event(t, p, n);
         return 0;
@@ -367,12 +369,13 @@ static uint64_t feed_line(table *t, const char *p, size_t n, int dialect)
         return 0;
     }
     for (g = 0; g < s->line.groups; g++) {
-        unmapped |= s->groups[g].count && s->groups[g].spot.ruled == UNRULED;
+        if (s->groups[g].count && s->groups[g].spot.ruled == UNRULED)
+            unmapped = &s->groups[g].spot;
         for (i = 0; i < s->groups[g].count; i++)
             folded += fold_item(t, &s->groups[g], &s->items[s->groups[g].first + i]);
     }
     if (unmapped)
-        mt_note_unmapped(t, p, n);
+        mt_note_unmapped(t, p, n, unmapped);
     return folded;
 }
 
@@ -386,7 +389,8 @@ static inline int feed_plain(table *t, const char *p, size_t n, int dialect)
     uint32_t index;
     series *s;
     item i;
-    int kind, unmapped = 0;
+    spot *unmapped = NULL;
+    int kind;
     if (!colon || n < 5)
         return 0;
     if (end[-2] == '|' && (end[-1] == 'c' || end[-1] == 'g')) {
@@ -410,9 +414,10 @@ static inline int feed_plain(table *t, const char *p, size_t n, int dialect)
     if (mt_number(colon + 1, (size_t)(bar - colon - 1), &i.value))
         return 0;
     if (index & PLACED) {
-        const spot *where = &t->spots[index & ~PLACED];
-        unmapped = where->ruled == UNRULED;
-        if (!unmapped && !convert(where, kind == TIMER ? T_MILLISECONDS : T_PLAIN, 1, &i.value))
+        spot *where = &t->spots[index & ~PLACED];
+        if (where->ruled == UNRULED)
+            unmapped = where;
+        else if (!convert(where, kind == TIMER ? T_MILLISECONDS : T_PLAIN, 1, &i.value))
             return 0;
         index = where->series;
     }
@@ -423,7 +428,7 @@ static inline int feed_plain(table *t, const char *p, size_t n, int dialect)
     t->folded++;
     t->lane->tally.overflowed += (s->flags & S_OTHER) != 0;
     if (unmapped)
-        mt_note_unmapped(t, p, n);
+        mt_note_unmapped(t, p, n, unmapped);
     return 1;
 }
 

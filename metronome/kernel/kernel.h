@@ -115,6 +115,8 @@ typedef struct {
     double factor;
     uint32_t series;
     int ruled;
+    uint32_t note, round; /* of an unmapped one: where it is kept, and since which taking out */
+    uint64_t note_hash;
 } spot;
 
 typedef struct {
@@ -243,6 +245,7 @@ typedef struct {
     reject *rejects;
     uint16_t *reject_chains; /* place + 1 */
     uint32_t reject_first, reject_count;
+    uint32_t round; /* since when they are kept; another one for each lane and taking out */
     buffer events;
     uint32_t *event_ends;
     uint32_t event_count;
@@ -295,7 +298,7 @@ typedef struct {
     int relative; /* gauges: changes since the last flush, told apart from values by d */
 
     lane **lanes;
-    uint32_t lane_count;
+    uint32_t lane_count, rounds;
     lane *lane;      /* whose books are kept just now */
     address sender;  /* who sent what is read just now */
     talker *senders;
@@ -392,7 +395,7 @@ void mt_use_lane(table *t, uint32_t number);
 lane *mt_lane_make(void);
 void mt_lane_free(lane *l);
 void mt_reject(table *t, int reason, const char *p, size_t n);
-void mt_note_unmapped(table *t, const char *p, size_t n);
+void mt_note_unmapped(table *t, const char *p, size_t n, spot *where);
 void mt_lane_take_rejects(lane *from, lane *out);
 void mt_lane_take_events(lane *from, lane *out);
 int mt_keep_event(table *t, const char *p, size_t n);

@@ -64,15 +64,18 @@ static size_t cut(size_t n)
     return n < EXCERPT_BYTES ? n : EXCERPT_BYTES;
 }
 
-/* Keep a line, or count it where one that begins with the same `key` bytes is kept. */
-static void keep(table *t, int reason, const char *p, size_t n, size_t key)
+/* Keep a line, or count it where one that begins with the same `key` bytes is kept; which it is, or
+ * NULL without memory. */
+static reject *keep(table *t, int reason, const char *p, size_t n, size_t key)
 {
     lane *l = t->lane;
     uint32_t at;
     reject r, *known;
     uint16_t *chain;
     if (!reject_room(l))
-        return;
+        return NULL;
+    if (!l->round)
+        l->round = ++t->rounds;
     memset(&r, 0, sizeof r);
     r.sender = t->sender;
     r.reason = (uint8_t)reason;
@@ -83,13 +86,14 @@ static void keep(table *t, int reason, const char *p, size_t n, size_t key)
     r.hash = mt_hash64(r.text, r.key_length) + (uint64_t)reason;
     if ((known = find_kept(l, &r))) {
         known->number += known->number != UINT32_MAX;
-        return;
+        return known;
     }
     at = l->reject_count == REJECTS_KEPT ? make_way(l) : l->reject_count++;
     chain = chain_of(l, r.hash);
     r.next = *chain;
     *chain = (uint16_t)(at + 1);
     l->rejects[at] = r;
+    return &l->rejects[at];
 }
 
 /* Count a refused line, and keep it unless an equal one is kept; the oldest gives way. */
@@ -103,12 +107,36 @@ void mt_reject(table *t, int reason, const char *p, size_t n)
     keep(t, reason, p, n, n);
 }
 
-/* Count a line whose name no mapping rule takes, and keep the first with this name. */
-void mt_note_unmapped(table *t, const char *p, size_t n)
+/* Whether the line that was kept for a spot is there still, and its sender's. */
+static int is_noted(const table *t, const spot *where)
 {
-    const char *colon = memchr(p, ':', n);
+    const lane *l = t->lane;
+    const reject *r;
+    if (!where->round || where->round != l->round)
+        return 0;
+    r = &l->rejects[where->note];
+    return r->hash == where->note_hash && r->reason == WHY_UNMAPPED &&
+           mt_same_address(&r->sender, &t->sender);
+}
+
+/* Count a line whose name no mapping rule takes, and keep the first with this name.  What is kept is
+ * remembered with the name's spot, so that it need not be looked for. */
+void mt_note_unmapped(table *t, const char *p, size_t n, spot *where)
+{
+    const char *colon;
+    reject *kept;
     t->lane->tally.unmapped++;
-    keep(t, WHY_UNMAPPED, p, n, colon ? (size_t)(colon - p) : n);
+    if (is_noted(t, where)) {
+        kept = &t->lane->rejects[where->note];
+        kept->number += kept->number != UINT32_MAX;
+        return;
+    }
+    colon = memchr(p, ':', n);
+    if (!(kept = keep(t, WHY_UNMAPPED, p, n, colon ? (size_t)(colon - p) : n)))
+        return;
+    where->note = (uint32_t)(kept - t->lane->rejects);
+    where->note_hash = kept->hash;
+    where->round = t->lane->round;
 }
 
 /* Keep a good event's line; 0 where there is no room. */
@@ -142,6 +170,7 @@ void mt_lane_take_rejects(lane *from, lane *out)
     from->rejects = NULL;
     from->reject_chains = NULL;
     from->reject_first = from->reject_count = 0;
+    from->round = 0;
 }
 
 void mt_lane_take_events(lane *from, lane *out)
