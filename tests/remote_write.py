@@ -130,11 +130,13 @@ class Receiver:
         self.metadata: list[tuple[int, str, str]] = []
         self.requests: list[dict[str, str]] = []
         self.at: list[float] = []
-        self.refused = 0
+        self.refused: list[tuple[int, float]] = []
         self.plan: list[Any] = []
         """What the next requests meet before anything else: a status (with headers), an exception,
         or None for an answer that never comes."""
         self.away = False
+        self.mute = False
+        """Requests are taken, and their answers are lost."""
         self.most = 0
         self._clock = clock
         self._open = 0
@@ -176,13 +178,15 @@ class Receiver:
         elif status == 200:
             status, written = self._take_2(body)
             headers = {"X-Prometheus-Remote-Write-Samples-Written": str(written), **headers}
+        if self.mute:
+            return
         answer.callback(FakeResponse(status, headers, b"because" if status >= 300 else b""))
 
     def _take_1(self, body: bytes) -> int:
         samples = read_1(body)
         self.metadata += read_1(body, metadata=True)
         if not all(self._fits(labels, one) for labels, all_of in samples.items() for one in all_of):
-            self.refused += sum(map(len, samples.values()))
+            self.refused += [one for all_of in samples.values() for one in all_of]
             return 400
         for labels, all_of in samples.items():
             self._keep(labels, all_of)
@@ -191,15 +195,14 @@ class Receiver:
     def _take_2(self, body: bytes) -> tuple[int, int]:
         samples, told = read_2(body)
         self.told.update(told)
-        fit = {
-            labels: [one for one in all_of if self._fits(labels, one)] for labels, all_of in samples.items()
-        }
+        fit: Samples = {}
+        for labels, all_of in samples.items():
+            fit[labels] = [one for one in all_of if self._fits(labels, one)]
+            self.refused += [one for one in all_of if one not in fit[labels]]
         for labels, all_of in fit.items():
             self._keep(labels, all_of)
         written = sum(map(len, fit.values()))
-        refused = sum(map(len, samples.values())) - written
-        self.refused += refused
-        return (400 if refused else 204), written
+        return (400 if written < sum(map(len, samples.values())) else 204), written
 
     def _fits(self, labels: Labels, sample: tuple[int, float]) -> bool:
         last = self.samples.get(labels, [(-1, 0.0)])[-1]

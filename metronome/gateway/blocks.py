@@ -4,12 +4,14 @@ A **block** is some series that always share a request: so each request is bound
 time may be under way side by side without two of them having a sample of one series, and what
 does not change from one to the next (labels, types, the table of texts) is written once.
 
-A request of a time T holds, for each sample that
+A request of a time T holds the value of each sample that is there, and the marker for each that has
+ended since.  Sent twice it is the same to a Prometheus, which takes a sample again that is
+its last.
 
-- is new and adds up: 0 at the start of the period in which it began, one ms behind the end
-  of the one before; without it Prometheus could not see what the first period brought;
-- is there: its value at T;
-- has ended since: the marker of a series that ends, at T.
+In front of it goes a request with 0 for each sample that is new and adds up, at the start of the period
+in which it began, one ms behind the end of the one before: without it Prometheus could not see what
+the first period brought.  It is a request of its own because, sent again when the values are
+there, it is refused.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from metronome.fold.columns import take_ragged
-from metronome.gateway.exposed import COUNT, QUANTILE, TOTAL, Exposed
+from metronome.gateway.exposed import COUNT, LAST, QUANTILE, TOTAL, Exposed
 from metronome.gateway.totals import Totals
 from metronome.limits import METRICS_WINDOW, WRITE_BYTES, WRITE_METADATA, WRITE_SAMPLES
 from metronome.model import F64, I64, Labels, Ragged
@@ -68,9 +70,7 @@ class Block:
 
     def has_room(self, samples: int) -> bool:
         """Whether a series with so many samples fits."""
-        return not self._members or (
-            self._samples + samples <= WRITE_SAMPLES and self._bytes < WRITE_BYTES
-        )
+        return not self._members or (self._samples + samples <= WRITE_SAMPLES and self._bytes < WRITE_BYTES)
 
     def join(self, place: int, fresh: bool) -> None:
         """Take a series; ``fresh`` when it begins with 0 now."""
@@ -94,15 +94,29 @@ class Block:
         else:
             self._dead.add(place)
 
+    @property
+    def begins(self) -> bool:
+        """Whether there are series that begin with 0."""
+        totals = self._totals
+        last = (int(totals.first[place] + totals.widths[place]) - 1 for place in self._fresh)
+        return any(totals.codes[cell] != LAST for cell in last)
+
+    def beginning(self, version: int, moment: Moment) -> tuple[bytes, int]:
+        """The request that goes in front of that of a moment where series begin."""
+        self._write(version)
+        new = self._begun()
+        zeros = wire.filled(
+            take_ragged(self._pieces, new), np.zeros(len(new)), moment.time - moment.period + 1
+        )
+        return (self._symbols.written() if version == 2 else b"") + zeros, len(new)
+
     def request(self, version: int, moment: Moment) -> tuple[bytes, int]:
         """The request of a moment, not compressed, and how many samples are in it."""
         self._write(version)
         time = moment.time
         live = np.full(len(self._cells), wire.STALE) if moment.ending else self._values(time)
-        new = self._begun() if not moment.ending else np.empty(0, np.int64)
         gone = wire.joined([self._piece(one, labels, 0) for one in self._gone for labels, _ in one.samples()])
         parts = [
-            wire.filled(take_ragged(self._pieces, new), np.zeros(len(new)), time - moment.period + 1),
             wire.filled(self._pieces, live, time),
             wire.filled(gone, np.full(len(gone.ends), wire.STALE), time),
         ]
@@ -111,7 +125,7 @@ class Block:
         elif time - self._told >= WRITE_METADATA * 1000:
             parts.append(self._metadata())
             self._told = time
-        return b"".join(parts), len(new) + len(live) + len(gone.ends)
+        return b"".join(parts), len(live) + len(gone.ends)
 
     def settle(self) -> None:
         """What has been said is not said again."""

@@ -101,8 +101,11 @@ class Sender:
         telemetry.gauge("metronome_remote_write_version", lambda: self.version, destination=name)
 
     @inlineCallbacks
-    def send(self, write: Write, *, tries: int = 1 << 62) -> Generator[Deferred[Any], Any, None]:
-        """Send a request until it is taken or refused for good.
+    def send(
+        self, write: Write, *, tries: int = 1 << 62, matters: bool = True
+    ) -> Generator[Deferred[Any], Any, None]:
+        """Send a request until it is taken or refused for good.  ``matters``: samples that are
+        refused are lost, and counted.
 
         Fails with ``DestinationUnavailable`` when the sender is stopped, or after so many tries.
         """
@@ -123,7 +126,7 @@ class Sender:
                 self.log.info("{name} takes remote write 1.0", name=self._name)
                 self.version = 1
             elif not _is_for_later(answer):
-                self._settled(version, answer, samples)
+                self._settled(version, answer, samples, matters)
                 return
             else:
                 tries -= 1
@@ -168,7 +171,7 @@ class Sender:
         taken = 200 <= answer.status < 300
         return answer.status == 415 or (taken and samples > 0 and not answer.headers.hasHeader(WRITTEN))
 
-    def _settled(self, version: int, answer: Answer, samples: int) -> None:
+    def _settled(self, version: int, answer: Answer, samples: int, matters: bool) -> None:
         """Count what became of a request."""
         taken = 200 <= answer.status < 300
         written = samples if taken else 0
@@ -179,6 +182,7 @@ class Sender:
         if taken:
             self._count("metronome_remote_write_unwritten_total", samples - written)
             self._goes_on()
+        if taken or not matters:
             return
         status = str(answer.status)
         self._count("metronome_remote_write_rejected_total", samples - written, status=status)

@@ -41,7 +41,7 @@ from metronome.fold.rules import Book, Slot, prometheus_slots
 from metronome.fold.united import united
 from metronome.gateway import image
 from metronome.gateway.adding import Adding
-from metronome.gateway.blocks import Blocks, Moment
+from metronome.gateway.blocks import Block, Blocks, Moment
 from metronome.gateway.consumer import Consumer
 from metronome.gateway.exposed import Names
 from metronome.gateway.gathering import Gathering
@@ -324,11 +324,18 @@ class RemoteWrite:
 
         def posts() -> Iterator[Deferred[Any]]:
             for block in stream.blocks:
-                yield self._sender.send(partial(block.request, moment=moment), tries=tries)
+                yield self._send_block(block, moment, tries)
 
         shared = posts()
         lanes = [self._cooperator.cooperate(shared).whenDone() for _ in range(self._in_flight)]
         return gatherResults(lanes, consumeErrors=True).addErrback(_first)
+
+    @inlineCallbacks
+    def _send_block(self, block: Block, moment: Moment, tries: int) -> Generator[Deferred[Any], Any, None]:
+        if block.begins and not moment.ending:
+            beginning = partial(block.beginning, moment=moment)
+            yield self._sender.send(beginning, tries=tries, matters=False)
+        yield self._sender.send(partial(block.request, moment=moment), tries=tries)
 
     @inlineCallbacks
     def _goodbye(self) -> Generator[Deferred[Any], Any, None]:
@@ -373,7 +380,7 @@ class RemoteWrite:
         streams = self._streams
         state = image.State(
             self._journal.identity,
-            min([self._sent, *(stream.marks[0][1] for stream in streams.values())]),
+            min([self._done, *(stream.marks[0][1] for stream in streams.values())]),
             self._sent,
             self._names.families(),
             {

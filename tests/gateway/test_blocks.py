@@ -23,11 +23,17 @@ def join(totals: Totals, name: str, kind: str = "counter", points: tuple[float, 
 
 def samples(block: Block, version: int, time: int = T, ending: bool = False) -> dict[str, list]:
     """Samples by their names (and quantile)."""
-    request, number = block.request(version, Moment(time, P, ending))
-    body = compressed(request)
-    found = read_1(body) if version == 1 else read_2(body)[0]
-    assert sum(map(len, found.values())) == number
-    return {"".join(dict(labels).values()): values for labels, values in found.items()}
+    moment = Moment(time, P, ending)
+    written = [block.beginning(version, moment)] if block.begins and not ending else []
+    written.append(block.request(version, moment))
+    samples: dict[str, list] = {}
+    for request, number in written:
+        body = compressed(request)
+        found = read_1(body) if version == 1 else read_2(body)[0]
+        assert sum(map(len, found.values())) == number
+        for labels, values in found.items():
+            samples.setdefault("".join(dict(labels).values()), []).extend(values)
+    return samples
 
 
 def only(blocks: Blocks) -> Block:
@@ -44,6 +50,7 @@ def test_the_life_of_a_series(version: int) -> None:
     join(totals, "b", "gauge")
     totals.values[totals.first[place]] = 3
     block = only(blocks)
+    assert block.begins
     first = {"a_total": [(T - P + 1, 0), (T, 3)], "b": [(T, 0)]}
     assert samples(block, version) == first
     assert samples(block, version) == first  # until it is settled
@@ -55,6 +62,14 @@ def test_the_life_of_a_series(version: int) -> None:
     assert (time, stale(value)) == (T + 2 * P, True)
     blocks.settle()
     assert samples(block, version, T + 3 * P) == {"b": [(T + 3 * P, 0)]}
+
+
+def test_gauges_do_not_begin() -> None:
+    """What does not add up has no beginning to be told of."""
+    totals = Totals(Names())
+    blocks = Blocks(totals)
+    join(totals, "b", "gauge")
+    assert not only(blocks).begins
 
 
 def test_a_series_that_comes_and_goes_untold() -> None:
