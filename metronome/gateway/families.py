@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metronome.fold.index import Index, grown
-from metronome.kernel.families import SUFFIXES, PageIds
+from metronome.kernel.families import SPELLING, STEM, SUFFIXES, PageIds
 from metronome.kernel.samples import TYPES
 from metronome.model import I64, U8, U64
 from metronome.wire.prometheus_text import SUFFIXES as TAKES
@@ -26,8 +26,6 @@ from metronome.wire.prometheus_text import SUFFIXES as TAKES
 REFUSED: Final = -1
 """Instead of the number of a family: somebody else has the name."""
 _TAKES: Final = np.array([[suffix in TAKES[kind] for suffix in SUFFIXES] for kind in TYPES])
-_STEM: Final = len(SUFFIXES)
-"""Where the ids of a series' name without its ending stand."""
 
 
 class Families:
@@ -41,12 +39,15 @@ class Families:
         self.types: U8 = np.zeros(0, np.uint8)
         """Of each family: which of ``TYPES`` it is."""
         self._counts: npt.NDArray[np.int32] = np.zeros(0, np.int32)
+        self._spellings: U64 = np.zeros(0, np.uint64)
+        self.mixed: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
+        """Of each family: whether series of other names are, or were, in it that are one with underscores."""
         self._single: U64 = np.zeros(0, np.uint64)
         self._many: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
         """Whether a family has, or had, more than one series: then all of them are in the table."""
         self._endings: set[int] = set()
         """The suffixes that names of families end in, or have ended in."""
-        self._make(own.ids[:, 0], own.endings, types)
+        self._make(own, types)
         self._own = len(self._index)
 
     def __len__(self) -> int:
@@ -55,7 +56,7 @@ class Families:
     @property
     def memory(self) -> int:
         """Bytes that all this takes."""
-        arrays = (self.types, self._counts, self._single, self._many)
+        arrays = (self.types, self._counts, self._single, self._many, self._spellings, self.mixed)
         return self._index.memory + self._series.memory + sum(array.nbytes for array in arrays)
 
     def admit(self, names: PageIds, types: U8, series: U64) -> I64:
@@ -87,10 +88,10 @@ class Families:
         later = np.zeros(len(names.ids), np.bool_)
         new = np.flatnonzero(self._index.find(names.ids[:, 0]) < 0)
         ids, ending = names.ids[new], names.endings[new] > 0
-        if not np.isin(ids[ending, _STEM], ids[:, 0]).any():
+        if not np.isin(ids[ending, STEM], ids[:, 0]).any():
             return later
         bases, first = np.unique(ids[:, 0], return_index=True)
-        related = ids[:, 1 : _STEM + 1]
+        related = ids[:, 1 : STEM + 1]
         places = np.minimum(np.searchsorted(bases, related), len(bases) - 1)
         others = (bases[places] == related) & (related != ids[:, :1])
         later[new] = (others & (first[places] < np.arange(len(new))[:, None])).any(axis=1)
@@ -101,13 +102,15 @@ class Families:
         families = self._index.find(names.ids[:, 0])
         new = np.flatnonzero(families < 0)
         free = new[self._is_free(PageIds(names.ids[new], names.endings[new]), types[new])]
-        families[free] = self._make(names.ids[free, 0], names.endings[free], types[free])
+        families[free] = self._make(PageIds(names.ids[free], names.endings[free]), types[free])
         mine = families >= self._own
         mine[mine] = self.types[families[mine]] == types[mine]
         rows = np.flatnonzero(mine)
         joined = rows[self._join(families[rows], series[rows])]
         answer: I64 = np.full(len(types), REFUSED, np.int64)
         answer[joined] = families[joined]
+        others = self._spellings[families[joined]] != names.ids[joined, SPELLING]
+        self.mixed[families[joined[others]]] = True
         return answer
 
     def _is_free(self, names: PageIds, types: U8) -> npt.NDArray[np.bool_]:
@@ -117,21 +120,24 @@ class Families:
             rows = np.flatnonzero(_TAKES[types, suffix])
             taken[rows] |= self._index.find(names.ids[rows, suffix]) >= 0
         rows = np.flatnonzero(names.endings)
-        stems = self._index.find(names.ids[rows, _STEM])
+        stems = self._index.find(names.ids[rows, STEM])
         taken[rows] |= (stems >= 0) & _TAKES[self.types[stems], names.endings[rows]]
         free: npt.NDArray[np.bool_] = ~taken
         return free
 
-    def _make(self, ids: U64, endings: U8, types: U8) -> I64:
+    def _make(self, names: PageIds, types: U8) -> I64:
         """Families of these names, of the type of the first of each."""
-        self._endings |= set(np.unique(endings[endings > 0]).tolist())
-        numbers, fresh = self._index.numbers(ids)
+        self._endings |= set(np.unique(names.endings[names.endings > 0]).tolist())
+        numbers, fresh = self._index.numbers(names.ids[:, 0])
         if self._index.room > len(self.types):
             room = self._index.room
             self.types, self._counts = grown(self.types, room), grown(self._counts, room)
             self._single, self._many = grown(self._single, room), grown(self._many, room)
+            self._spellings, self.mixed = grown(self._spellings, room), grown(self.mixed, room)
         self.types[numbers[fresh]] = types[fresh]
         self._counts[numbers[fresh]] = 0
+        self._spellings[numbers[fresh]] = names.ids[fresh, SPELLING]
+        self.mixed[numbers[fresh]] = False
         return numbers
 
     def _join(self, families: I64, series: U64) -> I64:

@@ -7,7 +7,10 @@ the next.  A series that leaves while a page is written is left out of what is s
 its name goes to nobody else on that page, because a series keeps its place on the sheet until the
 last page that has begun with it is done.
 
-How it is written stand in ``page_text.py`` and ``page_messages.py``.
+A family is one by its name with underscores.  Where a client is told names as they were sent, one of
+several spellings (``a.b`` and ``a-b``) is several families, one behind the other.
+
+How it is written stands in ``page_text.py`` and ``page_messages.py``.
 """
 
 from __future__ import annotations
@@ -21,8 +24,9 @@ import numpy as np
 
 from metronome.gateway.beside import COUNTER, HISTOGRAM, Manner
 from metronome.gateway.exemplars import Exemplars
-from metronome.gateway.shown import I32, SHOWN, Board, Sheet
+from metronome.gateway.shown import I32, SHOWN, U16, Board, Sheet
 from metronome.kernel import copied
+from metronome.kernel.families import Escaping
 from metronome.kernel.writing import Texts
 from metronome.limits import METRICS_CHUNK_LINES
 from metronome.model import F64, I64, U8
@@ -40,6 +44,8 @@ class Piece(NamedTuple):
     sheets: I64
     numbers: I64
     families: I64
+    names: I64
+    """Equal ones stand under one name: the family's number, or another where it has several spellings."""
     manners: I64
     """With the number of their sheet: two of different sheets are never equal."""
 
@@ -59,19 +65,21 @@ class Page(ABC):
         self._recent = recent
         self._exemplars = exemplars
         self._words: dict[bytes, int] = {}
-        self._family = -1
+        self._name = -1
         self._of_sheets: list[Mapping[int, Exemplar]] = []
 
     def pieces(self) -> Iterator[bytes]:
         """The page, piece by piece; an empty one says that more takes its time."""
         sheets, numbers, families = self._board.shown()
+        names = self._spelled(sheets, numbers, families)
         held = [(sheet.roster, numbers[sheets == at]) for at, sheet in enumerate(self._board.sheets)]
         self._of_sheets = [self._exemplars.of(sheet) for sheet in self._board.sheets]
         for roster, mine in held:
             roster.hold(mine)
         try:
             for begin, end in pairwise([0, *self._ends(families)]):
-                piece = self._there(*(one[begin:end].astype(np.int64) for one in (sheets, numbers, families)))
+                columns = (sheets, numbers, families, names)
+                piece = self._there(*(one[begin:end].astype(np.int64) for one in columns))
                 yield self._written(piece) if len(piece.sheets) else b""
             yield self._rest()
         finally:
@@ -99,7 +107,22 @@ class Page(ABC):
         ends: list[int] = np.unique(np.append(np.searchsorted(lines, marks) + 1, len(families))).tolist()
         return ends
 
-    def _there(self, sheets: I64, numbers: I64, families: I64) -> Piece:
+    def _spelled(self, sheets: U16, numbers: I32, families: I32) -> I32:
+        """Order series of families with several spellings by these; what names they stand under."""
+        mixed = self._board.families.mixed[families]
+        if self._form.escaping is Escaping.UNDERSCORES or not mixed.any():
+            return families
+        rows = np.flatnonzero(mixed)
+        spellings = self._board.spellings(sheets[rows], numbers[rows])
+        order = np.lexsort((spellings, families[rows]))
+        sheets[rows], numbers[rows] = sheets[rows[order]], numbers[rows[order]]
+        begins = np.ones(len(rows), np.bool_)
+        begins[1:] = (np.diff(spellings[order]) != 0) | (np.diff(families[rows]) != 0)
+        names = families.copy()
+        names[rows] = len(self._board.families.types) + np.cumsum(begins)
+        return names
+
+    def _there(self, sheets: I64, numbers: I64, families: I64, names: I64) -> Piece:
         """Those of the series that are still where they were."""
         there = np.zeros(len(sheets), np.bool_)
         manners = np.zeros(len(sheets), np.int64)
@@ -108,8 +131,8 @@ class Page(ABC):
             there[mine] = sheet.state[numbers[mine]] == families[mine] + SHOWN
             manners[mine] = (at << _MANNER_BITS) + sheet.manner(numbers[mine])
         if there.all():
-            return Piece(sheets, numbers, families, manners)
-        return Piece(sheets[there], numbers[there], families[there], manners[there])
+            return Piece(sheets, numbers, families, names, manners)
+        return Piece(sheets[there], numbers[there], families[there], names[there], manners[there])
 
     # --- for who writes ------------------------------------------------------------------
 
@@ -137,12 +160,12 @@ class Page(ABC):
         types = self._board.families.types[piece.families]
         return types, (types == COUNTER).astype(np.uint8)
 
-    def _heads(self, families: I64, types: U8) -> U8:
+    def _heads(self, names: I64, types: U8) -> U8:
         """Where families begin, and of which type (from 1) they are."""
-        begins = np.ones(len(families), np.bool_)
-        begins[1:] = families[1:] != families[:-1]
-        begins[0] = families[0] != self._family
-        self._family = int(families[-1])
+        begins = np.ones(len(names), np.bool_)
+        begins[1:] = names[1:] != names[:-1]
+        begins[0] = names[0] != self._name
+        self._name = int(names[-1])
         return np.where(begins, types + 1, 0).astype(np.uint8)
 
     def _quantiles(self, sheet: Sheet, manner: Manner, numbers: I64, beside: F64) -> F64:

@@ -36,7 +36,7 @@ class MessagePage(Page):
 
     def _written(self, piece: Piece) -> bytes:
         types, counters = self._types(piece)
-        heads = self._heads(piece.families, types)
+        heads = self._heads(piece.names, types)
         labels = np.full(len(types), NONE)
         helps = np.full(len(types), NONE)
         flats: list[U8] = []

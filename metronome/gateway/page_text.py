@@ -61,7 +61,7 @@ class TextPage(Page):
             found.labels,
             found.values,
             found.tails,
-            self._heads(piece.families[found.rows], types[found.rows]),
+            self._heads(piece.names[found.rows], types[found.rows]),
             found.helps,
         )
         return write_samples(samples, tuple(self._words), self._form.escaping, self._form.open_metrics)

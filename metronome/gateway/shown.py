@@ -24,7 +24,7 @@ from metronome.gateway.beside import COUNTER, PLAIN, Beside, Manner, Spread
 from metronome.gateway.families import REFUSED, Families
 from metronome.kernel import hash64, page_ids
 from metronome.kernel import samples as lines
-from metronome.kernel.families import PageIds
+from metronome.kernel.families import SERIES, SPELLING, PageIds
 from metronome.kernel.writing import joined
 from metronome.limits import METRICS_STEP_ROWS
 from metronome.model import F64, I64, U8, U64, Columns, Kind
@@ -229,7 +229,15 @@ class Board:
         order = np.argsort(families, kind="stable")
         return sheets[order], numbers[order], families[order]
 
+    def spellings(self, sheets: U16, numbers: I32) -> U64:
+        """Hashes of the names of series' families as they were sent."""
+        found = np.zeros(len(numbers), np.uint64)
+        for at, mine in parted(sheets.astype(np.int64)):
+            names, _, _ = self._names(self.sheets[at], numbers[mine].astype(np.int64))
+            found[mine] = names.ids[:, SPELLING]
+        return found
+
     def _names(self, sheet: Sheet, numbers: I64) -> tuple[PageIds, U8, U64]:
         types = sheet.types(numbers)
         names = page_ids(sheet.roster.texts(numbers), (types == COUNTER).astype(np.uint8))
-        return names, types, names.ids[:, -1] ^ sheet.series_hash
+        return names, types, names.ids[:, SERIES] ^ sheet.series_hash

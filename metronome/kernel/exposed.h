@@ -10,7 +10,7 @@
 enum escaping { E_UNDERSCORES, E_DOTS, E_VALUES, E_UTF8, E_RAW /* as UTF-8, never in quotes */ };
 enum suffix { S_NONE, S_TOTAL, S_CREATED, S_SUM, S_COUNT, S_BUCKET, SUFFIXES };
 
-#define PAGE_IDS (SUFFIXES + 2) /* of a series; see families.py */
+#define PAGE_IDS (SUFFIXES + 3) /* of a series; see families.py */
 #define ESCAPED_ROOM(n) (6 * (n) + 16)
 
 typedef struct {

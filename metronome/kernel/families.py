@@ -21,7 +21,8 @@ of their names with underscores; of those that are equal so, the first in the ke
 Two series are one and the same to Prometheus if names and labels are equal, where a label
 without a value is as good as none.  Whether they are is asked of their names with underscores,
 whatever a client prefers: what differs there differs in every escaping, because each of the
-others says what stands there with underscores.  ``page_ids`` has the hashes by which that is told.
+others says what stands there with underscores.  ``page_ids`` has the hashes by which that is told,
+and one of the name as it was sent: two names that are one with underscores are two in the others.
 """
 
 from __future__ import annotations
@@ -40,8 +41,12 @@ from metronome.model import U8, U64
 SUFFIXES: Final = ("", "_total", "_created", "_sum", "_count", "_bucket")
 """What stands behind the name of a family in the name of a sample."""
 TOTAL: Final = SUFFIXES.index("_total")
-COLUMNS: Final = len(SUFFIXES) + 2
-"""Of the ids of a row: the family's name with each suffix, without the one that it ends in, the series."""
+STEM: Final = len(SUFFIXES)
+SERIES: Final = STEM + 1
+SPELLING: Final = STEM + 2
+COLUMNS: Final = STEM + 3
+"""Of the ids of a row: the family's name with each suffix, without the one that it ends in, the series,
+the family's name as it was sent."""
 
 _NOT_WORD: Final = re.compile(r"[^a-zA-Z0-9_]")
 _OLD_METRIC: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -63,7 +68,7 @@ class PageIds(NamedTuple):
 
     ids: U64
     """A row for each series: the name of its family with each of ``SUFFIXES``, then without the
-    suffix that it ends in, then name and labels."""
+    suffix that it ends in, then name and labels, then the name as it was sent."""
     endings: U8
     """Which suffix that is; 0 where it ends in none."""
 
@@ -169,11 +174,12 @@ def page_ids(texts: Texts, counters: U8) -> PageIds:
     rows = zip(texts.begins.tolist(), texts.ends.tolist(), counters.tolist(), strict=True)
     for row, (begin, end, counter) in enumerate(rows):
         name, labels = read(flat[begin:end])
-        base = metric_name(base_of(name, bool(counter)))
+        spelling = base_of(name, bool(counter))
+        base = metric_name(spelling)
         ending = next((at for at in range(1, len(SUFFIXES)) if base.endswith(SUFFIXES[at])), 0)
         stem = base.removesuffix(SUFFIXES[ending])
         labelled = "".join([f'{metric_name(one)}="{quoted(value)}",' for one, value in labels if value])
-        names = [*(base + suffix for suffix in SUFFIXES), stem, f"{base}{{{labelled}"]
+        names = [*(base + suffix for suffix in SUFFIXES), stem, f"{base}{{{labelled}", spelling]
         ids[row] = [hash64(text.encode(errors="surrogateescape")) for text in names]
         endings[row] = ending
     return PageIds(ids, endings)

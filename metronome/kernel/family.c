@@ -368,6 +368,7 @@ int mt_page_ids(page_series *s, uint64_t *ids, uint8_t *ending)
         h = hashed(hashed(h, s->whole.p, s->whole.n), "\",", 2);
     }
     ids[SUFFIXES + 1] = finished(h);
+    ids[SUFFIXES + 2] = finished(hashed(nothing, s->base.p, s->base.n));
     return 0;
 }
 

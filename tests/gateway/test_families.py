@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from metronome.gateway.families import REFUSED, Families
 from metronome.kernel import page_ids
-from metronome.kernel.families import PageIds
+from metronome.kernel.families import SERIES, PageIds
 from metronome.kernel.samples import TYPES
 from metronome.kernel.writing import joined
 from metronome.model import U8, U64
@@ -51,7 +51,7 @@ def names_of(names: list[Name]) -> tuple[PageIds, U8, U64]:
     keys = [f"c{base}\0x\0{label}".encode() for base, label, _ in names]
     types = np.array([TYPES.index(kind) for *_, kind in names], np.uint8)
     found = page_ids(joined(keys), (types == 0).astype(np.uint8))
-    return found, types, found.ids[:, -1]
+    return found, types, found.ids[:, SERIES]
 
 
 def called(base: str, kind: str) -> str:

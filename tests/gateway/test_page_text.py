@@ -91,6 +91,34 @@ def test_counters_have_their_beginning() -> None:
     assert '{"a.b_total"} 3\n{"a.b_created"} 7\n' in text
 
 
+def test_names_that_are_one_with_underscores() -> None:
+    """Who is told names as they were sent has a family for each of them, also when they come in turns."""
+    shown = Shown()
+    for number, name in enumerate(["b", "a.b", "a_b", "a.b", "a-b", "a_b"]):
+        shown.put(key(name, Kind.COUNTER, x=str(number)), number, stream=("main", "shop")[number % 2])
+    assert shown.page().count("# TYPE") == 2
+    lines = shown.page(wanted=Wanted(Form.TEXT_1, Escaping.UTF8)).splitlines()
+    blocks = "\n".join(lines).split("# HELP ")[1:]
+    assert {block.partition(" ")[0] for block in blocks} == {
+        "b_total",
+        '"a.b_total"',
+        '"a-b_total"',
+        "a_b_total",
+    }
+    assert len(blocks) == 4
+    told = [block.splitlines() for block in blocks if block.startswith('"a.b_total"')]
+    assert told == [
+        [
+            '"a.b_total" a.b (counter)',
+            '# TYPE "a.b_total" counter',
+            '{"a.b_total",x="1",stream="shop"} 1',
+            '{"a.b_total",x="3",stream="shop"} 3',
+        ]
+    ]
+    shown.put(key("c.d", x="1"), 7)
+    assert shown.page(wanted=Wanted(Form.TEXT_1, Escaping.DOTS)).count("# TYPE") == 5
+
+
 def test_an_empty_page() -> None:
     """Has nothing on it."""
     assert Shown().page() == ""

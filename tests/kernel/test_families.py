@@ -98,13 +98,16 @@ def ids(kernel: ModuleType, keys: list[bytes], counters: list[int]) -> tuple[lis
 
 
 def test_ids(kernel: ModuleType) -> None:
-    """Hashes of what stands on the page, with underscores; labels without a value are none."""
-    keys = [b'ca.total\0b.c\0"\0d\0', b"ta_sum"]
-    (first, second), endings = ids(kernel, keys, [1, 0])
+    """Hashes of what stands on the page, with underscores; labels without a value are none.  The last
+    is of the name as it was sent."""
+    keys = [b'ca.total\0b.c\0"\0d\0', b"ta_sum", b"g\0x\0y", b"ga.b"]
+    (first, second, third, fourth), endings = ids(kernel, keys, [1, 0, 0, 0])
     assert first[:6] == [hash64(b"a" + suffix.encode()) for suffix in SUFFIXES]
-    assert first[6:] == [hash64(b"a"), hash64(b'a{b_c="\\"",')]
-    assert second[6:] == [hash64(b"a"), hash64(b"a_sum{")]
-    assert endings == [0, SUFFIXES.index("_sum")]
+    assert first[6:] == [hash64(b"a"), hash64(b'a{b_c="\\"",'), hash64(b"a")]
+    assert second[6:] == [hash64(b"a"), hash64(b"a_sum{"), hash64(b"a_sum")]
+    assert third[6:] == [hash64(b"_"), hash64(b'_{x="y",'), hash64(b"_")]
+    assert fourth[6:] == [hash64(b"a_b"), hash64(b"a_b{"), hash64(b"a.b")]
+    assert endings == [0, SUFFIXES.index("_sum"), 0, 0]
 
 
 def test_no_texts(kernel: ModuleType) -> None:
