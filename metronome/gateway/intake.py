@@ -191,10 +191,11 @@ class Intake:
         for watcher in list(self._taps):
             watcher(stream, source, block)
 
-    def tell(self, stream: str, source: str, lines: list[bytes], sender: str) -> None:
-        """Take DogStatsD events and service checks; nobody waits for the outcome."""
+    def tell(self, stream: str, source: str, lines: list[bytes], sender: str, origins: bool) -> None:
+        """Take DogStatsD events and service checks, with their container's labels or without; nobody
+        waits for the outcome."""
         now = int(self._clock.seconds() * 1000)
-        read = [dogstatsd.parse(line, now) for line in lines]
+        read = [dogstatsd.parse(line, now, origins) for line in lines]
         events = [event for event in read if isinstance(event, dict)]
         refused = [reject for reject in read if isinstance(reject, tuple)]
         self.ticks(stream, events, [], refused, source, sender).addErrback(_expected)

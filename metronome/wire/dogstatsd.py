@@ -12,12 +12,14 @@ its decoration.  ``\\n`` (backslash, n) in text and message is a line break.
 
 What becomes of it: an event has type ``event``, its title as label ``title`` and its text as
 message; a check has type ``check``, label ``check`` and field ``status``.  Host, priority,
-alert type, source type and aggregation key are labels; tags are labels as in samples.
+alert type, source type and aggregation key are labels; tags are labels as in samples, and so are
+the container, external data and cardinality (``c:``, ``e:``, ``card:``) where a receiver wants them.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from metronome.limits import (
@@ -38,16 +40,19 @@ _FIELDS: Final = {
     "s": "source_type",
     "t": "alert_type",
 }
+_ORIGINS: Final = {"c": "container_id", "e": "external_data", "card": "cardinality"}
 STATUSES: Final = ("ok", "warning", "critical", "unknown")
 
 
-def parse(line: bytes, now: int) -> Event | tuple[str, bytes]:
-    """Read one line.  The event, or the reason and an excerpt; ``now`` in ms."""
-    read = _check(line, now) if line.startswith(b"_sc|") else _event(line, now)
+def parse(line: bytes, now: int, origins: bool = False) -> Event | tuple[str, bytes]:
+    """Read one line.  The event, or the reason and an excerpt; ``now`` in ms.  ``origins``: keep the
+    container's labels."""
+    fields = {**_FIELDS, **_ORIGINS} if origins else _FIELDS
+    read = _check(line, now, fields) if line.startswith(b"_sc|") else _event(line, now, fields)
     return read if read is not None else ("bad_event", line[:EXCERPT_BYTES])
 
 
-def _event(line: bytes, now: int) -> Event | None:
+def _event(line: bytes, now: int, fields: Mapping[str, str]) -> Event | None:
     head = _HEAD.match(line)
     if head is None:
         return None
@@ -60,27 +65,27 @@ def _event(line: bytes, now: int) -> Event | None:
     if rest and not rest.startswith(b"|"):
         return None
     event: Event = {"time": now, "received": now, "type": "event", "id": "", "labels": {}}
-    _decorate(event, rest)
+    _decorate(event, rest, fields)
     event["labels"]["title"] = _text(title, LABEL_VALUE_BYTES)
     event["message"] = _text(line[title_end + 1 : text_end].replace(b"\\n", b"\n"), MESSAGE_BYTES)
     return event
 
 
-def _check(line: bytes, now: int) -> Event | None:
+def _check(line: bytes, now: int, fields: Mapping[str, str]) -> Event | None:
     _, _, rest = line.partition(b"|")
     name, _, rest = rest.partition(b"|")
     status, bar, rest = rest.partition(b"|")
     if not name or status not in (b"0", b"1", b"2", b"3"):
         return None
     event: Event = {"time": now, "received": now, "type": "check", "id": "", "labels": {}}
-    _decorate(event, bar + rest)
+    _decorate(event, bar + rest, fields)
     event["labels"]["check"] = _text(name, LABEL_VALUE_BYTES)
     event["labels"]["status"] = STATUSES[int(status)]
     event["fields"] = {"status": float(status)}
     return event
 
 
-def _decorate(event: Event, rest: bytes) -> None:
+def _decorate(event: Event, rest: bytes, fields: Mapping[str, str]) -> None:
     """Read the fields behind the fixed part: ``|name:value`` and ``|#tag:value,…``."""
     labels = event["labels"]
     before, message, after = rest.partition(b"|m:")
@@ -92,7 +97,7 @@ def _decorate(event: Event, rest: bytes) -> None:
             _tags(labels, field[1:])
         elif name == b"d":
             event["time"] = _time(value, event["time"])
-        elif known := _FIELDS.get(name.decode("ascii", "replace")):
+        elif known := fields.get(name.decode("ascii", "replace")):
             labels[known] = _text(value, LABEL_VALUE_BYTES)
 
 

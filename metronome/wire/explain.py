@@ -32,7 +32,7 @@ def statsd(block: bytes, dialect: Dialect, now: int) -> list[Told]:
     for line in block.split(b"\n"):
         samples, rejects = kernel.parse_statsd(line, dialect)
         if line.startswith((b"_e{", b"_sc|")) and not rejects:
-            told.append(_happening(line.removesuffix(b"\r"), now))
+            told.append(_happening(line.removesuffix(b"\r"), now, dialect.container_labels))
         told += [_sample(sample) for sample in samples]
         told += [_reject(reject.reason, reject.excerpt) for reject in rejects]
     return told
@@ -80,8 +80,8 @@ def _sample(sample: Sample) -> Told:
     return told
 
 
-def _happening(line: bytes, now: int) -> Told:
-    read = dogstatsd.parse(line, now)
+def _happening(line: bytes, now: int, origins: bool) -> Told:
+    read = dogstatsd.parse(line, now, origins)
     return _reject(*read) if isinstance(read, tuple) else {"event": dict(read)}
 
 

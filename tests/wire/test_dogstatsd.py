@@ -108,3 +108,14 @@ def test_every_cut_of_a_line_is_an_event_or_a_reject() -> None:
     for end in range(len(line)):
         read: Event | tuple[str, bytes] = parse(line[:end], NOW)
         assert isinstance(read, (dict, tuple))
+
+
+def test_where_it_came_from_is_kept_if_it_is_wanted() -> None:
+    """Of events and of checks; else these fields are passed over as unknown ones are."""
+    fields = b"|c:in-1|#env:dev|e:it-false,cn-x|card:low"
+    wanted = {"container_id": "in-1", "external_data": "it-false,cn-x", "cardinality": "low"}
+    for line, own in ((b"_e{1,1}:a|b", {"title": "a"}), (b"_sc|up|0", {"check": "up", "status": "ok"})):
+        for origins, more in ((False, {}), (True, wanted)):
+            event = parse(line + fields, NOW, origins)
+            assert isinstance(event, dict)
+            assert event["labels"] == {"env": "dev", **own, **more}
