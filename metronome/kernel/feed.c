@@ -4,7 +4,8 @@
  * look-up by name, tags, kind and dialect, and canonicalising happens only for what is new.  An
  * entry is a record in one arena (header and bytes together, so that a hit costs one slot and
  * one record); a slot holds half the hash and the record's place.  A record says which series it
- * is, or, where mapping rules have more to say of the name, which of the table's places.
+ * is, or, where mapping rules have more to say of the name, which of the table's places.  The bytes
+ * of a name that is its series' key stand there, and not once more in the record.
  */
 #include "kernel.h"
 
@@ -15,7 +16,8 @@
 #define DROPPED UINT32_MAX /* the mapper does not want the name */
 #define PLACED (1u << 31)  /* the number of a place, not of a series */
 #define FIRST_RAW_SLOTS 2048
-#define RAW_LENGTH 65535
+#define RAW_LENGTH 65534
+#define IN_KEY UINT16_MAX /* instead of the tags' length: the name stands in the series' key */
 
 typedef struct {
     uint32_t series;
@@ -78,6 +80,22 @@ static inline int same_bytes(const char *a, const char *b, size_t n)
     return load64(a) == load64(b);
 }
 
+/* The name of a series whose key is its kind and that name. */
+static inline const char *name_in_key(const table *t, uint32_t index)
+{
+    return t->keys.p + t->series[index].key_at + 1;
+}
+
+static inline int is_of(const table *t, const record *r, const char *bytes, slice name, slice tags)
+{
+    if (r->name_len != name.n)
+        return 0;
+    if (r->tags_len == IN_KEY)
+        return !tags.n && same_bytes(name_in_key(t, r->series), name.p, name.n);
+    return r->tags_len == tags.n && same_bytes(bytes, name.p, name.n) &&
+           (!tags.n || same_bytes(bytes + name.n, tags.p, tags.n));
+}
+
 /* The series of a raw name; 0 where it is not known. */
 static inline int find_raw(const table *t, uint64_t hash, slice name, slice tags, uint16_t flavour,
                            uint32_t *found)
@@ -91,9 +109,7 @@ static inline int find_raw(const table *t, uint64_t hash, slice name, slice tags
             const char *p = t->raw.p + ((slot & 0xffffffffu) - 1) * 8;
             record r;
             memcpy(&r, p, RECORD_HEAD);
-            if (r.flavour == flavour && r.name_len == name.n && r.tags_len == tags.n &&
-                same_bytes(p + RECORD_HEAD, name.p, name.n) &&
-                (!tags.n || same_bytes(p + RECORD_HEAD + name.n, tags.p, tags.n))) {
+            if (r.flavour == flavour && is_of(t, &r, p + RECORD_HEAD, name, tags)) {
                 *found = r.series;
                 return 1;
             }
@@ -147,8 +163,10 @@ static int is_special(const spot *p, int kind)
 /* Remember the series of a raw name.  Without memory it is simply worked out again. */
 static void remember(table *t, uint64_t hash, slice name, slice tags, uint16_t flavour, uint32_t index)
 {
-    size_t length = (RECORD_HEAD + name.n + tags.n + 7) & ~(size_t)7;
-    record r = {index, (uint16_t)name.n, (uint16_t)tags.n, flavour};
+    int in_key = !tags.n && !(index & PLACED) && t->series[index].key_len == name.n + 1 &&
+                 !memcmp(name_in_key(t, index), name.p, name.n);
+    size_t length = (RECORD_HEAD + (in_key ? 0 : name.n + tags.n) + 7) & ~(size_t)7;
+    record r = {index, (uint16_t)name.n, in_key ? IN_KEY : (uint16_t)tags.n, flavour};
     uint32_t half = (uint32_t)(hash >> 32), at;
     char *p;
     if (name.n > RAW_LENGTH || tags.n > RAW_LENGTH || t->raw.n / 8 >= UINT32_MAX - 2)
@@ -159,7 +177,8 @@ static void remember(table *t, uint64_t hash, slice name, slice tags, uint16_t f
         return;
     p = t->raw.p + t->raw.n;
     memcpy(p, &r, RECORD_HEAD);
-    memcpy(p + RECORD_HEAD, name.p, name.n);
+    if (!in_key)
+        memcpy(p + RECORD_HEAD, name.p, name.n);
     if (tags.n)
         memcpy(p + RECORD_HEAD + name.n, tags.p, tags.n);
     at = half & t->raw_mask;
