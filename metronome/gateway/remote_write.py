@@ -63,6 +63,26 @@ CONSUMER: Final = "remote-write:"
 """What the names of these consumers begin with."""
 
 
+class _Marks:
+    """Where a new run has to begin to read: at the mark of the flush with which the longest period that
+    is under way began, or at the one before it where that was not seen."""
+
+    def __init__(self, position: int):
+        self._marks: deque[tuple[int, int]] = deque([(0, position)])
+
+    @property
+    def position(self) -> int:
+        """There."""
+        return self._marks[0][1]
+
+    def add(self, stamp: int, position: int, needed: int) -> None:
+        """A flush has ended (ms); what began before ``needed`` does not matter any more."""
+        if stamp > self._marks[-1][0]:
+            self._marks.append((stamp, position))
+        while len(self._marks) > 1 and self._marks[1][0] <= needed:
+            self._marks.popleft()
+
+
 class _Stream:
     """What is kept of one stream."""
 
@@ -77,14 +97,7 @@ class _Stream:
         """And what is in them now."""
         self.stamp = 0
         """The last time of which its samples were sent, ms."""
-        self.marks: deque[tuple[int, int]] = deque([(0, replay)])
-        """Times (ms) and positions of its marks, the first where a new run has to begin."""
-
-    def mark(self, stamp: int, position: int, needed: int) -> None:
-        """A flush has ended; what began before ``needed`` (ms) does not matter any more."""
-        self.marks.append((stamp, position))
-        while len(self.marks) > 1 and self.marks[1][0] <= needed:
-            self.marks.popleft()
+        self.marks = _Marks(replay)
 
 
 class RemoteWrite:
@@ -140,6 +153,7 @@ class RemoteWrite:
         self._next_book: Book | None = None
         self._everies: set[int] = set()
         self._ticked: set[str] = set()
+        self._marks = _Marks(0)
         self._done = 0
         self._sent = 0
         self._safe = 0
@@ -180,6 +194,7 @@ class RemoteWrite:
             begin, self._sent = state.replay, max(state.sent, self._load_mark())
             self._restore(state)
         self._safe = self._done = begin
+        self._marks = _Marks(begin)
         journal.move(name, begin)
         self._take_book()
         if state is None:
@@ -227,8 +242,9 @@ class RemoteWrite:
         ending = self._ending(flushed, position)
         yield from self._add(flushed, ending, stamp, position)
         needed = min((stamp // every * every for every in self._everies), default=stamp)
+        self._marks.add(stamp, position, needed)
         for stream in ending:
-            stream.mark(stamp, position, needed)
+            stream.marks.add(stamp, position, needed)
             stream.position = max(stream.position, end)
             # A time again means that our clock was put back: it all goes with a later flush.
             if position >= stream.begin and stamp > stream.stamp:
@@ -277,7 +293,7 @@ class RemoteWrite:
         """What is kept of a stream; of one that is first met here, nothing."""
         found = self._streams.get(name)
         if found is None:
-            found = self._new_stream(name, Totals(self._names), position, position)
+            found = self._new_stream(name, Totals(self._names), position, self._marks.position)
         return found
 
     def _new_stream(self, name: str, totals: Totals, begin: int, replay: int) -> _Stream:
@@ -380,7 +396,7 @@ class RemoteWrite:
         streams = self._streams
         state = image.State(
             self._journal.identity,
-            min([self._done, *(stream.marks[0][1] for stream in streams.values())]),
+            min([self._marks.position, *(stream.marks.position for stream in streams.values())]),
             self._sent,
             self._names.families(),
             {

@@ -347,9 +347,10 @@ def test_killed_while_it_reads_again(world: World) -> None:
     """An image that is written on the way to where the last run was says how far it has come."""
     world.send("")
     world.again()
+    world.send("", 2)  # the last image of this run knows no series yet
     world.send("hits:1|c")
     world.again()
-    world.send("")  # reads again from the first image on, and writes another before all is read
+    world.send("")  # reads again from there on, and writes an image at the first flush
     world.again()
     world.send("hits:1|c")
     assert [value for _, value in world.values("hits_total")][-3:] == [1, 1, 2]
@@ -389,6 +390,20 @@ def test_periods_of_rules_survive_a_kill(tmp_path: Path) -> None:
     ends = world.send("who:c|s")
     assert ends % 30_000 == 0
     assert world.values("people")[-1] == (ends, 3)
+
+
+def test_periods_of_rules_go_on_where_nothing_was_there_yet(tmp_path: Path) -> None:
+    """An image without a series says all the same when the period under way began."""
+    world = World(tmp_path, book(RULES))
+    first = world.send("")
+    assert first % 30_000 == 0
+    world.again()
+    world.send("")  # the first flush that is read again makes an image
+    world.receiver.away = True
+    world.send("who:a|s")
+    world.again()
+    world.send("", 4)
+    assert world.values("people")[0] == (first + 3 * STEP, 1)
 
 
 def test_images_let_the_cursor_follow(world: World) -> None:

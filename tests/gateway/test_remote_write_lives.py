@@ -30,7 +30,13 @@ every = 30
 """
 STEPS = st.tuples(
     st.sampled_from(
-        ["hits:1|c\nreq:2|c|#code:200\nload:3|g", "hits:5|c\nload:4|g\nwho:a|s", "wait:7|ms", ""]
+        [
+            "hits:1|c\nreq:2|c|#code:200\nload:3|g",
+            "hits:5|c\nload:4|g\nwho:a|s",
+            "who:b|s\nwho:c|s",
+            "wait:7|ms",
+            "",
+        ]
     ),
     st.sampled_from(["", "", "", "away", "back", "mute", "speak", "503", "stop", "kill"]),
     st.integers(0, 8),
@@ -41,6 +47,8 @@ STEPS = st.tuples(
 def expected(world: World) -> dict[str, list[tuple[int, float]]]:
     """The value of each counter at the end of each flush, and of each gauge, by the journal alone."""
     totals: dict[str, float] = {}
+    members: set[int] = set()
+    last = -1
     found: dict[str, list[tuple[int, float]]] = {}
     entries = world.kit.wait(world.kit.journal.read(0, 1 << 30))
     for entry in entries:  # type: ignore[attr-defined]
@@ -52,8 +60,13 @@ def expected(world: World) -> dict[str, list[tuple[int, float]]]:
                     totals[series.name] = totals.get(series.name, 0.0) + n
                 elif series.kind is Kind.GAUGE:
                     totals[series.name] = n
+                elif series.kind is Kind.SET:
+                    members |= set(content.columns.hashes.row(row).tolist())
         elif isinstance(content, Flushed):
             end = content.time + round(content.period * 1000)
+            if end // 30_000 > last // 30_000 and members:
+                totals["people"] = len(members)
+            members, last = (set(), end) if end // 30_000 > last // 30_000 else (members, last)
             for name, value in totals.items():
                 found.setdefault(name, []).append((end, value))
     return found
@@ -72,7 +85,7 @@ def test_whatever_happens(steps: list[tuple[str, str, int]], version: int) -> No
             clock.pump([0.001] * turns)
             _happen(world, event)
         world.receiver.away = world.receiver.mute = False
-        for _ in range(round(WRITE_PATIENCE) + 45):
+        for _ in range(round(WRITE_PATIENCE) + 120):
             world.kit.clock.advance(1.0)
             world.kit.settle()
         wanted = expected(world)
@@ -83,6 +96,7 @@ def test_whatever_happens(steps: list[tuple[str, str, int]], version: int) -> No
             ("req", "req_total", {"code": "200"}, 1),
             ("req", "requests_total", {"code": "200"}, 1),
             ("load", "load", {}, 0),
+            ("people", "people", {}, 0),
         ):
             values = [one for one in world.values(exposed, **labels) if not stale(one[1])]
             assert values[begins:] == wanted.get(name, []), exposed
