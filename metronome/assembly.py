@@ -32,6 +32,7 @@ from metronome.gateway.keeper import Keeper
 from metronome.gateway.ledger import Ledger
 from metronome.gateway.reader import Reader
 from metronome.gateway.replay import Replay
+from metronome.gateway.shown_file import ShownFile
 from metronome.gateway.streams import MAIN, Streams
 from metronome.gateway.telemetry import Telemetry
 from metronome.gateway.writer import Writer
@@ -50,6 +51,7 @@ from metronome.threads.thread import ThreadWorker
 if TYPE_CHECKING:
     from metronome.gateway.remote_write import RemoteWrite
 
+_BULK_FIGURES = ("bulk_requests_total", "bulk_refused_total", "bulk_documents", "bulk_window")
 STORE_CONSUMER = "store"
 DAY = 86_400
 
@@ -68,16 +70,20 @@ def make_journal(config: Config, reactor: IReactor) -> FileJournal:
     )
 
 
-def make_store(config: Config, reactor: IReactor, *, read_only: bool = False) -> Store:
-    """The store that the settings name, not started; ``read_only``: it will only be asked."""
-    worker = ThreadWorker(reactor, "store")
+def make_store(config: Config, reactor: IReactor, *, read_only: bool = False, gateway: str = "") -> Store:
+    """The store that the settings name, not started; ``read_only``: it will only be asked.
+    ``gateway`` is the identity of the journal whose records it gets."""
     return open_store(
         config.store,
         data_dir=config.data_dir,
-        worker=worker,
+        worker=ThreadWorker(reactor, "store"),
+        more_workers=lambda name: ThreadWorker(reactor, name),
         clock=reactor,
         memory_limit=config.limits.store_memory,
         read_only=read_only,
+        gateway=gateway,
+        secret=config.store_secret,
+        templates=config.store_templates,
     )
 
 
@@ -124,7 +130,8 @@ def make_parts(config: Config, reactor: IReactor, journal: Journal, store: Store
     )
     reader = Reader(store, journal, lambda: store_consumer.position, streams.owns)
     rosters = Rosters()
-    exposition = Exposition(journal, reactor, telemetry, config.prometheus.ttl, rosters)
+    shown = ShownFile(config.data_dir / "metrics", ThreadWorker(reactor, "metrics"))
+    exposition = Exposition(journal, reactor, telemetry, config.prometheus.ttl, rosters, shown)
     exposition.use(config.book)
     writes = _writes(config, journal, reactor, telemetry)
     graphite = _outputs(config, journal, reactor, telemetry, rosters)
@@ -211,7 +218,7 @@ def make_console(config: Config, parts: Parts, began: float) -> Console:
         gateway.telemetry,
         gateway.readiness,
         parts.outputs,
-        [(setting.key.name, setting.raw) for setting in config.settings],
+        [(setting.key.name, setting.shown) for setting in config.settings],
         began,
     )
 
@@ -267,7 +274,7 @@ def expose(gateway: Gateway, began: float) -> None:
         _expose_count(gateway, name)
     for name in ("torn_bytes", "damaged_records", "damaged_bytes"):
         _expose_count(gateway, name)
-    for name in ("bytes", "parts", "series"):
+    for name in ("bytes", "parts", "series", "up", *_BULK_FIGURES):
         _expose_store(telemetry, store, name)
 
 

@@ -76,6 +76,10 @@ class Roster:
         """The numbers of series, -1 for those that nobody knows."""
         return self._index.find(ids)
 
+    def ids(self, numbers: Rows) -> U64:
+        """The ids of these series."""
+        return self._index.ids[numbers]
+
     def hold(self, numbers: I64) -> None:
         """Keep these numbers, each given once."""
         self._holds[numbers] += 1

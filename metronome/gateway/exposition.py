@@ -27,25 +27,31 @@ not; gauges and sets are those of the last period of the rule.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Cooperator
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from metronome.fold.roster import Rosters
-from metronome.fold.rules import Book
+from metronome.fold.rules import Book, prometheus_slots
 from metronome.gateway.consumer import Consumer
 from metronome.gateway.exemplars import Exemplars
 from metronome.gateway.page_messages import MessagePage
 from metronome.gateway.page_text import TextPage
-from metronome.gateway.shown import Board
+from metronome.gateway.shown import MAIN, Board
+from metronome.gateway.shown_file import ShownFile
 from metronome.gateway.shown_groups import ShownGroups
+from metronome.gateway.shown_image import Origin, Rows, encode_end, encode_origin, encode_rows
 from metronome.gateway.shown_series import ShownSeries
 from metronome.gateway.telemetry import CATALOGUE, Telemetry
 from metronome.journal.interface import Journal
-from metronome.limits import METRICS_WINDOW
+from metronome.limits import METRICS_WINDOW, TOTALS_INTERVAL
 from metronome.model import Batch, Flushed, Labels, Parts, parse_key
 from metronome.wire import prometheus_text as text
 from metronome.wire.negotiation import Form, Wanted, wanted
@@ -58,6 +64,8 @@ CONSUMER: Final = "metrics"
 class Exposition:
     """The page and the consumer that keeps it up to date."""
 
+    log = Logger()
+
     def __init__(
         self,
         journal: Journal,
@@ -65,8 +73,10 @@ class Exposition:
         telemetry: Telemetry,
         ttl: float,
         rosters: Rosters | None = None,
+        file: ShownFile | None = None,
     ):
-        """``rosters`` has the series that consumers know; one for all of them."""
+        """``rosters`` has the series that consumers know; one for all of them.  ``file`` is what a run
+        leaves to the next; without it counters add up since the start of the process."""
         self.consumer = Consumer(journal, CONSUMER, self._work, clock, telemetry)
         self._journal = journal
         self._clock = clock
@@ -76,7 +86,18 @@ class Exposition:
             terminationPredicateFactory=lambda: lambda: True,
             scheduler=lambda step: clock.callLater(0, step),
         )
+        self._file = file
         self._done = -1
+        self._position = 0
+        """What stands before it is in the values of series."""
+        self._safe: int | None = None
+        self._until = 0
+        """Before everything up to here is in the values, a page would show less than the last run did."""
+        self._marks: deque[tuple[int, int]] = deque()
+        """Times (ms) and positions of main's marks, the first where rollups would have to begin again."""
+        self._saved = 0.0
+        self._saving = False
+        self._used = 0
         self._book = Book()
         self._board = Board([(name, kind) for name, (kind, _, _) in CATALOGUE.items()])
         self._series = ShownSeries(self._board, rosters or Rosters(), telemetry)
@@ -88,17 +109,40 @@ class Exposition:
     def use(self, book: Book) -> None:
         """Show what these rules and sets say; rules that stay go on where they are."""
         self._book = book
+        self._used += 1
         self._series.use(book)
         self._groups.use(book)
 
     def start(self) -> None:
-        """Begin at the end of the journal."""
-        self._journal.move(CONSUMER, self._journal.synced_end)
+        """Go on where the last run was, or begin at the end of the journal."""
+        end = self._journal.synced_end
+        kept = self._file.read() if self._file is not None else None
+        begin = self._position = end
+        if kept is not None:
+            origin, rows = kept
+            self._restore(origin, rows)
+            if origin.journal != self._journal.identity:
+                self.log.warn("what /metrics has shown is of another journal; it goes on")
+                begin = self._position = self._journal.cursor(CONSUMER)
+            elif origin.position <= end:
+                begin, self._position, self._groups.applied = origin.replay, origin.position, origin.applied
+        self._until = end if begin < end else 0
+        self._done = begin - 1
+        self._journal.move(CONSUMER, begin)
+        if self._file is not None:
+            self._safe = begin
+            if kept is None:
+                self._cooperator.cooperate(self._save(empty=True))
         self.consumer.start()
 
-    def stop(self) -> Deferred[None]:
-        """Fires when the batch in hand is done."""
-        return self.consumer.stop()
+    def stop(self) -> Deferred[Any]:
+        """Fires when the batch in hand is done, and what the next run goes on from is on disk."""
+        done: Deferred[Any] = self.consumer.stop()
+        if self._file is not None:
+            file = self._file
+            done.addCallback(lambda _: self._cooperator.cooperate(self._save()).whenDone())
+            done.addCallback(lambda _: file.stop())
+        return done
 
     def page(self, accept: str | None) -> tuple[str, Iterable[bytes]]:
         """Media type and the page in pieces, each written when it is asked for."""
@@ -114,24 +158,96 @@ class Exposition:
 
     def _work(self, batch: Batch) -> Deferred[int | None]:
         done: Deferred[Any] = self._cooperator.cooperate(self._steps(batch)).whenDone()
-        return done.addCallback(lambda _: None)
+        return done.addCallback(lambda _: self._safe)
 
-    def _steps(self, batch: Batch) -> Iterator[None]:
-        for record in batch.records:
+    def _steps(self, batch: Batch) -> Iterator[Deferred[None] | None]:
+        ends = [record.position for record in batch.records[1:]] + [batch.end]
+        for record, end in zip(batch.records, ends, strict=True):
             content = record.content
             if record.position <= self._done:
                 continue
             now = self._clock.seconds()
             if isinstance(content, Parts):
                 self._groups.keep(content)
-                if self._book.shows_every_series:
+                if self._book.shows_every_series and record.position >= self._position:
                     self._series.keep(content, now)
             elif isinstance(content, Flushed):
-                yield from self._series.end(content, now)
-                yield from self._groups.end(content, now)
-                yield from self._board.expire(now, self._ttl)
+                yield from self._flush(content, now, record.position, end)
             self._done = record.position
-            yield
+            if isinstance(content, Flushed) and now - self._saved >= TOTALS_INTERVAL:
+                yield from self._save()
+            yield None
+        self._until = 0 if batch.end >= self._until else self._until
+
+    def _flush(self, flushed: Flushed, now: float, position: int, end: int) -> Iterator[None]:
+        if position >= self._position:
+            yield from self._series.end(flushed, now)
+            self._position = end
+        yield from self._groups.end(flushed, now, position, end)
+        if flushed.stream == MAIN:
+            self._mark(flushed.time + round(flushed.period * 1000), position)
+        if position >= self._until:
+            yield from self._board.expire(now, self._ttl)
+
+    # --- over a restart ------------------------------------------------------------------
+
+    def _mark(self, stamp: int, position: int) -> None:
+        """Remember where rollups have to begin again whose periods are longer than a flush."""
+        everies = {slot.every for slot in prometheus_slots(self._book.rules)} - {0}
+        needed = min((stamp // every * every for every in everies), default=stamp)
+        self._marks.append((stamp, position))
+        while len(self._marks) > 1 and self._marks[1][0] <= needed:
+            self._marks.popleft()
+
+    def _save(self, empty: bool = False) -> Iterator[Deferred[None]]:
+        """Write what the next run goes on from, while nothing changes; the cursor follows.  One that
+        is empty says where this run has begun."""
+        if self._file is None or self._saving:
+            return
+        self._saving, self._saved, used = True, self._clock.seconds(), self._used
+        groups = dict(self._groups.applied)
+        begins = [self._position, *groups.values(), *(position for _, position in islice(self._marks, 1))]
+        origin = Origin(self._journal.identity, self._position, groups, min(begins), self._saved)
+        failures: list[Failure] = []
+        try:
+            for step in self._file.write(self._blocks(origin, used, empty)):
+                yield step.addErrback(failures.append)
+                if failures:
+                    break
+        finally:
+            self._saving = False
+        if failures:
+            failures[0].trap(OSError)
+            self.log.warn("{text}: /metrics may begin anew", text=failures[0].getErrorMessage())
+        if not failures and used == self._used:
+            self._safe = max(self._safe or 0, origin.replay)
+        elif self._journal.size > self._journal.budget // 2:
+            self._safe = origin.replay  # what is kept in vain must not fill the journal
+
+    def _blocks(self, origin: Origin, used: int, empty: bool) -> Iterator[bytes | None]:
+        yield encode_origin(origin)
+        for rows in () if empty else chain(self._series.image(), self._groups.image()):
+            if self._used != used:
+                yield None  # other rules stand since the last step
+                return
+            yield encode_rows(rows)
+        yield encode_end()
+
+    def _restore(self, origin: Origin, blocks: Iterator[Rows]) -> None:
+        now = self._clock.seconds()
+        later = max(now - origin.at, 0.0)
+        waiting = []
+        for rows in blocks:
+            if any(meaning.rule for meaning in rows.meanings):
+                sheet, numbers, rows = self._groups.restore(rows, later, now)
+            elif self._book.shows_every_series:
+                sheet, numbers = self._series.restore(rows, later, now)
+            else:
+                continue
+            self._board.place_again(sheet, numbers[rows.shown])
+            waiting.append((sheet, numbers[~rows.shown]))
+        for sheet, numbers in waiting:
+            self._board.place_again(sheet, numbers)
 
     # --- the page ------------------------------------------------------------------------
 
@@ -140,7 +256,8 @@ class Exposition:
         yield "".join(self._own_lines(form)).encode() if is_text else self._own_messages(form)
         kind = TextPage if is_text else MessagePage
         recent = self._clock.seconds() - METRICS_WINDOW
-        yield from kind(self._board, form, recent, self._exemplars).pieces()
+        if not self._until:
+            yield from kind(self._board, form, recent, self._exemplars).pieces()
         if form.open_metrics:
             yield text.OPEN_METRICS_END.encode()
 

@@ -113,6 +113,8 @@ class StreamRollups:
         self._make = make
         self._slots = slots
         self._streams: dict[str, Rollups] = {}
+        self.ending: list[str] = []
+        """The streams whose periods the last mark has ended."""
         self._marked: set[str] = set()
         self._since: int | None = None
 
@@ -160,6 +162,7 @@ class StreamRollups:
         else:
             ending = [stream for stream in self._streams if stream not in self._marked]
             self._marked.clear()
+        self.ending = ending
         for stream in ending:
             if stream in self._streams:
                 for ended in self._streams[stream].end(flushed):

@@ -126,6 +126,12 @@ class Sheet:
         ttls = np.array([manner.ttl or ttl for manner in self.manners])
         return seen <= now - ttls[self.manner(numbers)]
 
+    def kept(self) -> Iterator[I64]:
+        """The series that are shown, or wait for it, some thousand at a time."""
+        numbers = np.flatnonzero((self.state >= SHOWN) | (self.state == WAITS))
+        for begin in range(0, len(numbers), 4 * METRICS_STEP_ROWS):
+            yield numbers[begin : begin + 4 * METRICS_STEP_ROWS]
+
     def clear(self, numbers: I64) -> None:
         """Let go of the values of series, each given once."""
         having = numbers[numbers < len(self._rows)]
@@ -179,6 +185,12 @@ class Board:
         sheet.state[without] = np.where(found == REFUSED, WAITS, found + SHOWN)
         self._size += int(new.sum())
         return int((new & (found == REFUSED)).sum())
+
+    def place_again(self, sheet: Sheet, numbers: I64) -> None:
+        """Series of a former run, new here, have their places on the page, if they are free."""
+        seen = sheet.seen[numbers]
+        self.hear(sheet, numbers, 0)
+        sheet.seen[numbers] = seen
 
     def drop(self, sheet: Sheet, numbers: I64) -> None:
         """Take series off that a rule drops from now on, each given once; they stay known."""

@@ -27,6 +27,7 @@ from metronome.gateway.beside import CLASSIC, COUNTER, GAUGE, HISTOGRAM, QUANTIL
 from metronome.gateway.rollups import Rollups, StreamRollups
 from metronome.gateway.shelf import Ended, Group
 from metronome.gateway.shown import MAIN, TYPES, Board, Sheet
+from metronome.gateway.shown_image import Rows, columns_of, meaning_of, put, rows_of, taken
 from metronome.gateway.telemetry import Telemetry
 from metronome.kernel import hash64
 from metronome.kernel import samples as lines
@@ -50,7 +51,9 @@ class ShownGroups:
         self._sheets: dict[str, Sheet] = {}
         self._manners: dict[str, dict[tuple[Rule, Kind], int]] = {}
         self._book = Book()
-        self._names: dict[Rule, bytes] = {}
+        self._names: dict[Rule, str] = {}
+        self.applied: dict[str, int] = {}
+        """Of each stream: what stands before this position of the journal is in its groups."""
         self._gone: dict[str, list[int]] = {}
 
     @property
@@ -82,10 +85,11 @@ class ShownGroups:
         """Take parts."""
         self._rollups.keep(parts)
 
-    def end(self, flushed: Flushed, now: float) -> Iterator[None]:
-        """A flush has ended: bring groups up to date."""
+    def end(self, flushed: Flushed, now: float, position: int, end: int) -> Iterator[None]:
+        """A flush has ended: bring groups up to date.  Its mark stands at ``position``; what was applied
+        by a former run is not applied again."""
         for found in self._rollups.end(flushed, MAIN):
-            if found is not None:
+            if found is not None and position >= self.applied.get(found[0], 0):
                 stream, ended = found
                 for begin in range(0, len(ended.groups), METRICS_STEP_ROWS):
                     if not self._is_there(stream, ended.slot.rule):
@@ -93,7 +97,34 @@ class ShownGroups:
                     self._show(stream, ended, begin, flushed.time / 1000, now)
                     yield
             yield
+        for stream in self._rollups.ending:
+            self.applied[stream] = max(self.applied.get(stream, 0), end)
         self._leave()
+
+    # --- over a restart ------------------------------------------------------------------
+
+    def image(self) -> Iterator[Rows]:
+        """What is to be kept of all groups."""
+        for stream, sheet in self._sheets.items():
+            meanings = [meaning_of(manner) for manner in sheet.manners]
+            for (rule, kind), number in self._manners[stream].items():
+                meanings[number] = meaning_of(sheet.manners[number], self._name(rule), kind)
+            for numbers in sheet.kept():
+                yield rows_of(sheet, numbers, meanings)
+
+    def restore(self, rows: Rows, later: float, now: float) -> tuple[Sheet, I64, Rows]:
+        """Go on with those groups of a run that ended ``later`` seconds ago whose rules are there; their
+        sheet and numbers, and what is theirs."""
+        sheet = self._sheet(rows.stream)
+        rules = {self._name(rule): rule for rule in self._book.of(rows.stream)}
+        there = np.array([meaning.rule in rules for meaning in rows.meanings], np.bool_)
+        rows = taken(rows, np.flatnonzero(there[rows.which]))
+        numbers, _ = sheet.numbers(columns_of(rows), now, now)
+        for which in np.unique(rows.which).tolist():
+            rule, kind = rows.meanings[which][:2]
+            sheet.of_manner(numbers[rows.which == which], self._manner_of(sheet, rules[rule], Kind(kind)))
+        put(sheet, numbers, rows, later, now)
+        return sheet, numbers, rows
 
     def _is_there(self, stream: str, rule: Rule) -> bool:
         """Whether a rule stands now."""
@@ -108,9 +139,13 @@ class ShownGroups:
 
     def _number(self, slot: Slot, header: Header) -> int:
         """The id of a group."""
-        rule = self._names.get(slot.rule) or repr(replace(slot.rule, number=0)).encode()
-        self._names[slot.rule] = rule
-        return hash64(rule + repr((int(header.kind), header.name, header.labels)).encode())
+        return hash64(f"{self._name(slot.rule)}{(int(header.kind), header.name, header.labels)}".encode())
+
+    def _name(self, rule: Rule) -> str:
+        """What a rule is known by, in this run and the next."""
+        if rule not in self._names:
+            self._names[rule] = f"{hash64(repr(replace(rule, number=0)).encode()):016x}"
+        return self._names[rule]
 
     def _left_out(self, reason: str, number: int) -> None:
         self._telemetry.count("metronome_rollup_left_out_total", number, output=self._output, reason=reason)
@@ -153,9 +188,7 @@ class ShownGroups:
         self, stream: str, slot: Slot, kind: Kind, groups: list[Group], began: float, now: float
     ) -> tuple[Sheet, I64]:
         """The sheet and the numbers of groups, all of one rule and kind."""
-        sheet = self._sheets.get(stream)
-        if sheet is None:
-            sheet = self._sheets[stream] = self._board.add(Roster(), stream, ())
+        sheet = self._sheet(stream)
         manner = self._manner_of(sheet, slot.rule, kind)
         ids = np.array([group.out for group in groups], np.uint64)
         numbers = sheet.roster.find(ids)
@@ -166,9 +199,15 @@ class ShownGroups:
             sheet.of_manner(numbers[new], manner)
         return sheet, numbers
 
+    def _sheet(self, stream: str) -> Sheet:
+        if stream not in self._sheets:
+            self._sheets[stream] = self._board.add(Roster(), stream, ())
+            self._manners[stream] = {}
+        return self._sheets[stream]
+
     def _manner_of(self, sheet: Sheet, rule: Rule, kind: Kind) -> int:
         """The number of a manner, for as long as there is the rule."""
-        manners = self._manners.setdefault(sheet.stream, {})
+        manners = self._manners[sheet.stream]
         if (rule, kind) not in manners:
             free = set(range(len(sheet.manners) + 1)) - set(manners.values())
             manners[rule, kind] = number = min(free)

@@ -25,6 +25,7 @@ from metronome.gateway.beside import HISTOGRAM
 from metronome.gateway.gathering import Gathering, light
 from metronome.gateway.shaping import Shaping
 from metronome.gateway.shown import DROPPED, NEW, Board, Sheet, parted
+from metronome.gateway.shown_image import Rows, columns_of, meaning_of, put, rows_of
 from metronome.gateway.telemetry import Telemetry
 from metronome.gateway.windows import Windows
 from metronome.limits import METRICS_STEP_ROWS
@@ -120,12 +121,12 @@ class ShownSeries:
         sheet = self._sheets.get(parts.stream)
         if sheet is None:
             sheet = self._begin(parts.stream)
-        numbers, new = sheet.numbers(parts.columns, now, self._began)
+        numbers, new = sheet.numbers(parts.columns, now, self._began or now)
         changed = self._shaping[parts.stream].ask(numbers, new)
         if len(changed):
             self._board.remove(sheet, changed)
             self._heard[parts.stream].forget(changed)
-            numbers, new = sheet.numbers(parts.columns, now, self._began)
+            numbers, new = sheet.numbers(parts.columns, now, self._began or now)
             self._shaping[parts.stream].ask(numbers, new)
         columns = replace(parts.columns, keys=_NO_KEYS)
         if parts.stream in self._dropping:
@@ -167,6 +168,24 @@ class ShownSeries:
                 yield
             yield from self._windows[stream].age(now)
         self._began = flushed.time / 1000 + flushed.period
+
+    # --- over a restart ------------------------------------------------------------------
+
+    def image(self) -> Iterator[Rows]:
+        """What is to be kept of all series."""
+        for sheet in list(self._sheets.values()):
+            for numbers in sheet.kept():
+                yield rows_of(sheet, numbers, [meaning_of(manner) for manner in sheet.manners])
+
+    def restore(self, rows: Rows, later: float, now: float) -> tuple[Sheet, I64]:
+        """Go on with series of a run that ended ``later`` seconds ago; their sheet and numbers."""
+        sheet = self._sheets.get(rows.stream) or self._begin(rows.stream)
+        numbers, new = sheet.numbers(columns_of(rows), now, now)
+        self._shaping[rows.stream].ask(numbers, new)
+        put(sheet, numbers, rows, later, now)
+        return sheet, numbers
+
+    # --- what came in --------------------------------------------------------------------
 
     def _ask(self, sheet: Sheet, numbers: I64, new: I64) -> None:
         """Have the rules asked once for each series."""

@@ -32,6 +32,7 @@ class World(Shown):
         self.groups = ShownGroups(self.board, self.telemetry, "metrics")
         self.groups.use(book(toml))
         self.now = 100.0
+        self.marks = 0
 
     def flush(self, *rows: tuple[str, Kind, float, str]) -> None:
         """Name, kind, value and host of each."""
@@ -42,8 +43,13 @@ class World(Shown):
             start = int(self.now * 1000)
             found.append(Row(one, hash64(one), kind, start, 10.0, 1, n, 1.0, n, n, 0.0, samples))
         self.groups.keep(Parts("main", columns_of(found)))
-        list(self.groups.end(Flushed("main", int(self.now * 1000), 10.0), self.now))
+        list(self.groups.end(Flushed("main", int(self.now * 1000), 10.0), self.now, *self.place()))
         self.now += 10
+
+    def place(self) -> tuple[int, int]:
+        """Where the next mark stands, and where it ends."""
+        self.marks += 1
+        return self.marks, self.marks + 1
 
     def told(self, name: str) -> float:
         return self.telemetry.value(name)
@@ -113,7 +119,7 @@ def test_other_rules_in_the_middle_of_a_flush() -> None:
         one = key(name, kind, host=host)
         found.append(Row(one, hash64(one), kind, 0, 10.0, 1, n, 1.0, n, n, 0.0, ()))
     world.groups.keep(Parts("main", columns_of(found)))
-    steps = world.groups.end(Flushed("main", 0, 10.0), world.now)
+    steps = world.groups.end(Flushed("main", 0, 10.0), world.now, *world.place())
     while len(world.board) == 1:
         next(steps)
     world.groups.use(book(rule("b", "g")))
