@@ -248,7 +248,9 @@ class Lines:
     def _hear(self, columns: Columns, stamp: int) -> int:
         """Remember the series of this flush; how many they are."""
         rows = np.flatnonzero(columns.times == stamp)
-        self._idle.hear(columns.ids[rows].astype(np.int64), columns.n[rows], stamp)
+        self._idle.hear(columns.ids[rows].astype(np.int64), stamp)
+        gauges = rows[columns.kinds[rows] == Kind.GAUGE]
+        self._idle.keep(columns.ids[gauges].astype(np.int64), columns.n[gauges])
         return len(rows)
 
     def _repeated(self, silent: I64, seconds: int) -> Iterator[Chunk]:

@@ -10,7 +10,7 @@ from metronome.fold.shapes import Shapes
 from metronome.gateway.idle import Idle, Spans
 from metronome.kernel import hash64
 from metronome.limits import IDLE_SECONDS
-from metronome.model import I64
+from metronome.model import I64, KIND_CODES, Kind
 from metronome.wire.records import Row, columns_of
 from tests.gateway.test_gathering import parts
 
@@ -28,11 +28,20 @@ class World:
         self.idle.hold(numbers)
         return numbers
 
-    def flush(self, names: str, value: float = 1.0) -> str:
+    def come_as(self, keys: tuple[bytes, ...]) -> I64:
+        rows = [
+            Row(key, hash64(key), Kind(KIND_CODES.index(key[0])), 0, 10.0, 1, 1.0, 1.0, 1.0, 1.0, 0.0, ())
+            for key in keys
+        ]
+        numbers = self.roster.numbers(columns_of(rows))
+        self.idle.hold(numbers)
+        return numbers
+
+    def flush(self, names: str) -> str:
         """A flush with these; what is silent."""
         self.now += 10_000
         if names:
-            self.idle.hear(self.come(names), np.full(len(names), value), self.now)
+            self.idle.hear(self.come(names), self.now)
         silent = self.names(self.idle.silent(self.now))
         self.idle.settle()
         return silent
@@ -42,16 +51,30 @@ class World:
 
 
 def test_what_was_heard_of_is_repeated() -> None:
-    """With the value that it had last, until it is heard of again."""
+    """Until it is heard of again."""
     world = World()
-    assert world.flush("abc", 1.0) == ""
-    assert world.flush("b", 2.0) == "ac"
+    assert world.flush("abc") == ""
+    assert world.flush("b") == "ac"
     assert world.flush("") == "abc"
-    assert world.idle.series() == [(b"ca", 1.0), (b"cb", 2.0), (b"cc", 1.0)]
-    numbers = world.come("bc")
-    assert world.idle.values(numbers).tolist() == [2.0, 1.0]
-    assert world.flush("a", 3.0) == "bc"
+    assert world.idle.series() == [(b"ca", 0.0), (b"cb", 0.0), (b"cc", 0.0)]
+    assert world.flush("a") == "bc"
     assert len(world.roster) == 3
+
+
+def test_gauges_keep_their_values() -> None:
+    """The last one of each; who has its number later begins without."""
+    world = World()
+    numbers = world.come_as((b"ca", b"gb", b"gc", b"td"))
+    world.idle.hear(numbers, world.now)
+    world.idle.keep(numbers[1:3], np.array([2.0, 3.0]))
+    world.idle.keep(numbers[1:2], np.array([2.5]))
+    assert world.idle.values(numbers).tolist() == [0.0, 2.5, 3.0, 0.0]
+    world.idle.forget(np.array([hash64(b"gb")], np.uint64))
+    world.idle.settle()
+    assert world.idle.series() == [(b"ca", 0.0), (b"gc", 3.0), (b"td", 0.0)]
+    again = world.come_as((b"cx",))
+    assert again.tolist() == numbers[1:2].tolist()
+    assert world.idle.values(again).tolist() == [0.0]
 
 
 def test_the_longest_silent_go_first() -> None:
@@ -80,13 +103,7 @@ def test_each_kind_has_a_span_of_its_own() -> None:
     """What goes after three flushes is repeated twice."""
     world = World(spans=Spans(counters=0, gauges=30, timers=20, sets=0.5))
     world.now += 10_000
-    keys = [b"ca", b"gb", b"tc", b"sd"]
-    rows = [
-        Row(key, hash64(key), kind, 0, 10.0, 1, 1.0, 1.0, 1.0, 1.0, 0.0, ()) for kind, key in enumerate(keys)
-    ]
-    numbers = world.roster.numbers(columns_of(rows))
-    world.idle.hold(numbers)
-    world.idle.hear(numbers, np.ones(4), world.now)
+    world.idle.hear(world.come_as((b"ca", b"gb", b"tc", b"sd")), world.now)
     world.idle.settle()
     assert [key for key, _ in world.idle.series()] == [b"gb", b"tc", b"sd"]
     assert [world.flush("") for _ in range(3)] == ["bc", "b", ""]
@@ -109,7 +126,7 @@ def test_mapping_rules_have_a_word() -> None:
     world.idle.use(Shapes(load(rule.replace("ttl", "help"))))
     world.flush("b")
     assert world.flush("") == "bad"
-    assert world.idle.memory == 16 * len(world.idle._seen)
+    assert world.idle.memory == 4 * len(world.idle._seen)
 
 
 def test_somebody_says_that_it_is_to_be_forgotten() -> None:
@@ -133,7 +150,7 @@ def test_what_waits_for_its_flush_is_not_let_go() -> None:
     waiting = world.come("ab")
     world.idle.forget(np.array([hash64(b"ca")], np.uint64))
     for _ in range(2):
-        world.idle.hear(waiting[:1], np.ones(1), world.now)
+        world.idle.hear(waiting[:1], world.now)
         assert world.names(world.idle.silent(world.now)) == ""
         assert world.names(waiting) == "ab"
     world.idle.settle()
@@ -142,8 +159,10 @@ def test_what_waits_for_its_flush_is_not_let_go() -> None:
 
 
 def test_it_costs_little() -> None:
-    """Two numbers a series."""
+    """A counter is one number; only gauges have another."""
     world = World()
     numbers = world.roster.numbers(parts(*map(str, range(1000))))
     world.idle.hold(numbers)
-    assert world.idle.memory == 16 * 1000
+    assert world.idle.memory == 4 * 1000
+    world.idle.keep(numbers[:1], np.ones(1))
+    assert world.idle.memory == 12 * 1000
