@@ -6,6 +6,9 @@ import math
 import pickle
 import struct
 
+from metronome.fold.mapping import load
+from metronome.fold.rules import Book
+from metronome.fold.shapes import Shapes
 from metronome.fold.statsd import Naming
 from metronome.gateway.converter import ENCODINGS, Lines
 from metronome.gateway.rollup_lines import RuleLines
@@ -81,6 +84,17 @@ def test_each_flush_completes_its_records() -> None:
     mark = Flushed("main", START_MS, PERIOD)
     ends = [chunk.end for chunk in lines().chunks(batch_of(parts, mark, parts))]
     assert [end for end in ends if end] == [20]
+
+
+def test_a_mapping_rule_says_when_silent_series_are_forgotten() -> None:
+    """Its ttl stands before a day; others are repeated as usual."""
+    one = lines()
+    one.use(Book(shapes=Shapes(load("mappings: [{match: x, name: hits, ttl: 20s}]"))))
+    parts = Parts("main", columns_of([row("hits", Kind.COUNTER, 5.0), row("misses", Kind.COUNTER, 1.0)]))
+    marks = [Flushed("main", START_MS + number * 10_000, PERIOD) for number in range(3)]
+    told = text(list(one.chunks(batch_of(parts, *marks))))
+    assert [f"{name}.count 0" in told for name in ("hits", "misses")] == [True, True]
+    assert (told.count("stats.counters.hits.count"), told.count("stats.counters.misses.count")) == (2, 3)
 
 
 def test_silent_series_are_forgotten() -> None:
