@@ -400,6 +400,8 @@ EXPORT_ROWS: Final = 20_000
 # --- the process -------------------------------------------------------------------------
 MAPPED_BYTES: Final = 128 << 10
 """Pieces of memory from this size on are given back to the system when they are freed (allocator.py)."""
+HOLES_SECONDS: Final = 2.0
+"""How often pages that nobody uses are looked for in the heaps: half a millisecond."""
 
 # --- time --------------------------------------------------------------------------------
 STOP_SECONDS: Final = 10

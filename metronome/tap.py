@@ -18,16 +18,17 @@ from twisted.application.service import IService
 from twisted.internet import reactor
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import IReactorCore, IReactorFromThreads
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python import usage
 
 from metronome import options
-from metronome.allocator import give_back_large_pieces
+from metronome.allocator import give_back_holes, give_back_large_pieces
 from metronome.cli import check_config
 from metronome.config import Config, load
 from metronome.data_dir import DataDir
 from metronome.errors import ConfigError
-from metronome.limits import OPEN_FILES
+from metronome.limits import HOLES_SECONDS, OPEN_FILES
 from metronome.receivers.interface import IReactor
 from metronome.service import GatewayService, build
 
@@ -66,7 +67,15 @@ def makeService(given: Options) -> IService:
     _raise_open_files()
     service = build(given.config, cast(IReactor, reactor), _stop_as_failed)
     core.callWhenRunning(_take_signals, service)
+    core.callWhenRunning(_tidy_memory)
     return cast(IService, service)
+
+
+def _tidy_memory() -> None:
+    """Begin to give back what the heaps do not use."""
+    tidying = LoopingCall(give_back_holes)
+    tidying.clock = cast(IReactor, reactor)
+    tidying.start(HOLES_SECONDS, now=False)
 
 
 def _raise_open_files() -> None:
