@@ -28,6 +28,7 @@ from metronome.gateway.cluster import Cluster
 from metronome.gateway.idle import Spans
 from metronome.kernel.interface import Dialect
 from metronome.options import KEYS, Key
+from metronome.store.elastic_url import masked
 from metronome.store.interface import Retention
 from metronome.wire.signed import Secret
 from metronome.write_targets import WriteTarget, check_targets
@@ -75,6 +76,11 @@ class Setting(NamedTuple):
     raw: object
     origin: str
 
+    @property
+    def shown(self) -> object:
+        """What was written, as it may be shown: without a password in the store's URL."""
+        return masked(self.raw) if self.key.name == "store" and isinstance(self.raw, str) else self.raw
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -83,6 +89,8 @@ class Config:
     config: Path | None
     data_dir: Path
     store: str
+    store_secret: Path | None
+    store_templates: str
     statsd: tuple[Address, ...]
     graphite: tuple[Address, ...]
     pickle: tuple[Address, ...]
@@ -164,7 +172,8 @@ def describe(config: Config) -> str:
     """The resolved configuration, as a TOML file that gives the same."""
     lines: list[str] = []
     table = ""
-    for key, raw, origin in config.settings:
+    for setting in config.settings:
+        key, raw, origin = setting.key, setting.shown, setting.origin
         first, dot, _ = key.name.rpartition(".")
         if dot and first != table:
             table = first
@@ -304,7 +313,8 @@ def _item(key: Key, raw: object, origin: str) -> object:
     try:
         return key.read(raw)
     except ValueError as error:
-        raise ConfigError(f"{key.name} = {_toml(raw, False)} ({origin}): {error}") from None
+        shown = _toml(Setting(key, raw, origin).shown, False)
+        raise ConfigError(f"{key.name} = {shown} ({origin}): {error}") from None
 
 
 def _config(

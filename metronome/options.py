@@ -66,7 +66,27 @@ _SERVED = values.address("tcp", "tls", parameters=("cert", "key"))
 KEYS: Final[tuple[Key, ...]] = (
     Key("config", "", values.optional_path, "TOML file with settings", "FILE", in_file=False),
     Key("data-dir", "var", values.path, "journal, embedded store, instance id and tokens", "DIR"),
-    Key("store", "duckdb:", values.store_url, "duckdb: (in data-dir), duckdb:PATH or memory:", "URL"),
+    Key(
+        "store",
+        "duckdb:",
+        values.store_url,
+        "duckdb: (in data-dir), duckdb:PATH, memory:, elasticsearch+http://HOST:9200 or opensearch+http://…",
+        "URL",
+    ),
+    Key(
+        "store-secret",
+        "",
+        values.optional_path,
+        "file with the cluster's USER:PASSWORD or ApiKey KEY, instead of a user in the store's URL",
+        "FILE",
+    ),
+    Key(
+        "store-templates",
+        "keep",
+        values.choice("keep", "replace"),
+        "what becomes of a cluster's index templates that somebody has changed: keep or replace",
+        "WORD",
+    ),
     Key(
         "statsd",
         ("udp://127.0.0.1:8125", "tcp://127.0.0.1:8125"),

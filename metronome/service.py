@@ -118,7 +118,7 @@ class GatewayService(Service):
         journal = make_journal(config, reactor)
         self._on_stop(journal.stop)
         yield journal.start()
-        store = make_store(config, reactor)
+        store = make_store(config, reactor, gateway=journal.identity)
         self._on_stop(store.stop)
         parts = self._parts = make_parts(config, reactor, journal, store, streams)
         parts.gateway.intake.use_mapper(self._mapper)

@@ -266,3 +266,16 @@ def test_outputs_that_cannot_be_told_apart_are_refused(addresses: list[str], wor
     """Each output has a cursor of its own, named by host and port."""
     with pytest.raises(ConfigError, match=words):
         load({"graphite-out": addresses}, {})
+
+
+def test_a_password_in_the_stores_url_is_not_shown() -> None:
+    """Neither by ``--check-config`` nor by the console nor in an error."""
+    found = load({"store": "elasticsearch+http://me:hidden@es:9200"}, {})
+    assert "hidden" in found.store
+    assert "hidden" not in describe(found)
+    assert 'store = "elasticsearch+http://***@es:9200"' in describe(found)
+    shown = {setting.key.name: setting.shown for setting in found.settings}
+    assert shown["store"] == "elasticsearch+http://***@es:9200"
+    with pytest.raises(ConfigError) as caught:
+        load({"store": "//me:hidden@es"}, {})
+    assert "hidden" not in str(caught.value)

@@ -86,6 +86,19 @@ CATALOGUE: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
     "metronome_store_bytes": ("gauge", (), "bytes of the store on disk, where known"),
     "metronome_store_parts": ("gauge", (), "parts in the store, where known"),
     "metronome_store_series": ("gauge", (), "series in the store, where known"),
+    "metronome_store_up": (
+        "gauge",
+        (),
+        "a cluster: 1 while it is well, 0.5 while it is red or read-only, else 0",
+    ),
+    "metronome_store_bulk_requests_total": ("counter", (), "bulk requests sent to a cluster"),
+    "metronome_store_bulk_refused_total": (
+        "counter",
+        (),
+        "of those: some of it was refused for now and had to be sent again",
+    ),
+    "metronome_store_bulk_documents": ("gauge", (), "documents that the next bulk request may have"),
+    "metronome_store_bulk_window": ("gauge", (), "bulk requests that may be on their way at once"),
     "metronome_duplicate_ids": ("gauge", (), "deduplication ids remembered"),
     "metronome_duplicate_ids_forgotten_total": (
         "counter",
@@ -299,6 +312,16 @@ ADVICE: Final[dict[str, str]] = {
     ),
     "metronome_store_parts": "Grows without end: the ladder does not merge; the log of the keeper says why.",
     "metronome_store_series": "As `metronome_series`, over the time that is kept.",
+    "metronome_store_up": (
+        "0.5: shards are missing, or a disk is full and indices are read-only. 0: the cluster cannot be "
+        "reached, or wants another password; `/ready` says which. Nothing is lost while the journal has room."
+    ),
+    "metronome_store_bulk_requests_total": "Load.",
+    "metronome_store_bulk_refused_total": (
+        "Grows with the requests: the cluster is busy; give it more nodes, or larger flush intervals."
+    ),
+    "metronome_store_bulk_documents": "Falls: the cluster is slow or refuses writes.",
+    "metronome_store_bulk_window": "1: the cluster is slow or refuses writes.",
     "metronome_duplicate_ids": "Load: ticks with an id in the last 24 hours.",
     "metronome_duplicate_ids_forgotten_total": (
         "More ticks with ids come in 24 hours than are remembered: a repeat that comes late may count twice."

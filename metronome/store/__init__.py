@@ -4,7 +4,9 @@
 is given the whole URL and the context: what the assembly has to offer, by name.  It takes
 the names it needs and ignores the others.  The context holds ``data_dir`` (a ``Path``),
 ``worker`` (a ``threads.interface.Worker`` for the store alone), ``memory_limit`` (bytes) and
-``read_only`` (it will only be asked: nothing is made or upgraded).
+``read_only`` (it will only be asked: nothing is made or upgraded); for stores that are servers
+``more_workers`` (further threads, by their names), ``clock``, ``gateway`` (the identity of the
+journal), ``secret`` (a file) and ``templates`` (``keep`` or ``replace``).
 """
 
 from __future__ import annotations
@@ -31,8 +33,10 @@ def store_of(url: str, modules: Iterable[ModuleType], context: dict[str, object]
 
 
 def check_url(url: str) -> None:
-    """``ConfigError`` for a URL of no store; opens nothing."""
-    _module_of(url, _modules())
+    """``ConfigError`` for a URL of no store, or one that its store cannot read; opens nothing."""
+    module = _module_of(url, _modules())
+    if hasattr(module, "check_url"):
+        module.check_url(url)
 
 
 def schemes_of(modules: Iterable[ModuleType]) -> dict[str, ModuleType]:

@@ -4,9 +4,8 @@
   questions, one keeps (ladder, retention).  The reactor only waits.
 - Nobody leads.  What gateways do to the same document they do under the condition that it still
   is what they read (``elastic_meta.py``); what they delete may be gone already.
-- A cluster that is away at the start does not keep a gateway from starting: templates and
-  positions are seen to as soon as it answers, and until then everything fails with
-  ``StoreUnavailable`` and waits.
+- A cluster may be away at the start: templates and positions are seen to as soon as it answers, and
+  until then everything fails with ``StoreUnavailable`` and waits.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from twisted.internet.defer import Deferred, inlineCallbacks, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from metronome.errors import ConfigError, StoreUnavailable
 from metronome.limits import COUNT_GROUPS, DUPLICATE_PAGE, ELASTIC_IN_FLIGHT, ELASTIC_READERS, EXPORT_ROWS
@@ -54,13 +54,13 @@ def open_store(
     clock: IReactorTime | None = None,
     gateway: str = "",
     secret: Path | None = None,
-    templates: str = "",
+    templates: str = "keep",
+    read_only: bool = False,
     **others: object,
 ) -> ElasticStore:
     """The store of a cluster's URL.
 
     ``more_workers`` makes threads beside ``worker``; without it that one does everything.
-    ``gateway`` is the journal's identity, ``secret`` a file, ``templates`` may be ``replace``.
     """
     cluster = read_url(url, secret)
     return ElasticStore(
@@ -70,7 +70,13 @@ def open_store(
         clock,
         gateway=gateway,
         replace_templates=templates == "replace",
+        read_only=read_only,
     )
+
+
+def check_url(url: str) -> None:
+    """``ConfigError`` for a URL that cannot be read."""
+    read_url(url)
 
 
 class Crew(NamedTuple):
@@ -114,6 +120,7 @@ class ElasticStore:
         *,
         gateway: str = "",
         replace_templates: bool = False,
+        read_only: bool = False,
         bounds: elastic_read.Bounds = elastic_read.BOUNDS,
     ):
         """``clock`` tells how long things take; without one nothing is ever late."""
@@ -123,6 +130,7 @@ class ElasticStore:
         self._clock = clock
         self._bounds = bounds
         self._replace_templates = replace_templates
+        self._read_only = read_only
         self._names = Names(cluster.prefix)
         self._meta = Meta(client, self._names)
         self._shared = Shared(gateway)
@@ -150,13 +158,8 @@ class ElasticStore:
         self._stopping = False
 
     def start(self) -> Deferred[None]:
-        """See ``Store.start``.  A cluster that does not answer is met later."""
-
-        def later(failure: Any) -> None:
-            failure.trap(StoreUnavailable)
-            self.log.warn("the cluster has to be waited for: {text}", text=failure.getErrorMessage())
-
-        return self._crew.writer.do(lambda: self._run(self._open)).addErrback(later)
+        """See ``Store.start``; may be called until it succeeds."""
+        return self._crew.writer.do(lambda: self._run(self._open))
 
     @inlineCallbacks
     def stop(self) -> Generator[Deferred[Any], Any, None]:
@@ -179,6 +182,9 @@ class ElasticStore:
                 lambda most, size: self._do(self._crew.writer, lambda: self._writer.chunk(work, most, size)),
                 self._post,
             )
+        except StoreUnavailable as away:
+            self._watch.away(str(away))
+            raise
         finally:
             self._watch.sent(self._flow)
         work.created = sum(outcome.created for outcome in outcomes)
@@ -286,6 +292,8 @@ class ElasticStore:
                 break
             for name, number in step.items():
                 done[name] += number
+        if not self._stopping:
+            yield self._ask(self._watch.look)
         return done
 
     def forget(self, stream: str) -> Deferred[None]:
@@ -296,11 +304,15 @@ class ElasticStore:
         """See ``Store.health``: what the cluster says of itself, and how the last batch went."""
         if self._stopping:
             return succeed(Health("away", "stopped"))
-        return self._ask(self._watch.look).addErrback(self._watch.away)
+        return self._ask(self._watch.look).addErrback(self._away)
 
     def statistics(self) -> dict[str, float]:
         """See ``Store.statistics``: as of the last look."""
         return self._watch.figures()
+
+    def _away(self, failure: Failure) -> Health:
+        failure.trap(StoreUnavailable)
+        return self._watch.away(failure.getErrorMessage())
 
     def _fresh(self) -> None:
         self._views.ask(lambda view: None)
@@ -343,10 +355,11 @@ class ElasticStore:
     def _open_once(self) -> None:
         self._watch.check_version(self._cluster.product)
         self._watch.check_policy(self._cluster)
-        templates = Templates(self._client, self._names, self._cluster.policy, self._replace_templates)
-        for note in templates.install():
-            self.log.warn("store: {note}", note=note)
-        self._meta.open()
+        if not self._read_only:
+            templates = Templates(self._client, self._names, self._cluster.policy, self._replace_templates)
+            for note in templates.install():
+                self.log.warn("store: {note}", note=note)
+        self._meta.open(make=not self._read_only)
         self._views.refresh(f"{self._names.points},{self._names.ticks},{self._names.ids}")
         self._writer.load()
         self._opened = True

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from twisted.python.failure import Failure
-
-from metronome.errors import ConfigError, StoreUnavailable
+from metronome.errors import ConfigError
 from metronome.limits import ELASTIC_FIGURES
 from metronome.store.elastic_client import Client, Refusal
 from metronome.store.elastic_flow import Flow
@@ -20,6 +18,10 @@ _LEAST: Final = {"elasticsearch": 8, "opensearch": 2}
 _STREAMS: Final = 1000
 """Streams whose series are counted: the largest."""
 _SERIES: Final = {"series": {"cardinality": {"field": "series", "precision_threshold": 10_000}}}
+_FIGURES: Final = (
+    *("bytes", "series", "parts"),
+    *("bulk_requests_total", "bulk_refused_total", "bulk_documents", "bulk_window"),
+)
 _BLOCKS: Final = ("read_only_allow_delete", "read_only", "write")
 
 
@@ -40,7 +42,7 @@ class Watch:
         self._server = server
         self._names = names
         self._seconds = seconds
-        self._figures: dict[str, float] = {"bytes": 0.0, "series": 0.0, "parts": 0.0}
+        self._figures = dict.fromkeys(_FIGURES, 0.0)
         self._counted_at = -ELASTIC_FIGURES
         self._state = Health("away", "not asked yet")
 
@@ -99,10 +101,9 @@ class Watch:
             self._count()
         return self._state
 
-    def away(self, failure: Failure) -> Health:
-        """It cannot be asked."""
-        failure.trap(StoreUnavailable)
-        self._state = Health("away", failure.getErrorMessage())
+    def away(self, text: str) -> Health:
+        """It cannot be asked, or written to."""
+        self._state = Health("away", text)
         return self._state
 
     def _blocked(self) -> int:
@@ -126,8 +127,8 @@ class Watch:
     def sent(self, flow: Flow) -> None:
         """A batch has been sent, or has to wait."""
         self._figures.update(
-            bulk_requests=float(flow.sent),
-            bulk_refused=float(flow.refused),
+            bulk_requests_total=float(flow.sent),
+            bulk_refused_total=float(flow.refused),
             bulk_documents=float(flow.most),
             bulk_window=float(int(flow.window)),
         )

@@ -54,15 +54,19 @@ class Meta:
         self._client = client
         self._index = names.meta
 
-    def open(self) -> None:
-        """Make it if need be.  ``ConfigError`` when a newer version has written it."""
+    def open(self, make: bool = True) -> None:
+        """See to it that it is there.  ``ConfigError`` when a newer version has written it, or when it
+        is not there and is not to be made."""
+        if make:
+            self._make()
         try:
-            self._client.call("PUT", f"/{self._index}", schema_of("meta"))
+            found = self.get("format")
         except Refusal as refusal:
-            if refusal.kind != "resource_already_exists_exception":
+            if refusal.status != 404:
                 raise
-        found = self.get("format")
-        if found.mark is None and not self.put("format", {"role": "format", "number": FORMAT}, found):
+            raise ConfigError(f"store: there is no index {self._index}: nothing was ever stored") from None
+        if make and found.mark is None:
+            self.put("format", {"role": "format", "number": FORMAT}, found)
             found = self.get("format")
         number = int(found.content.get("number", FORMAT))
         if number > FORMAT:
@@ -70,6 +74,13 @@ class Meta:
                 f"store: the indices {self._index} and so on have format {number}, this Metronome knows"
                 f" up to {FORMAT}; run the version that wrote them, or a newer one"
             )
+
+    def _make(self) -> None:
+        try:
+            self._client.call("PUT", f"/{self._index}", schema_of("meta"))
+        except Refusal as refusal:
+            if refusal.kind != "resource_already_exists_exception":
+                raise
 
     def get(self, identity: str) -> Kept:
         """A document as it is now."""

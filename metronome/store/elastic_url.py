@@ -96,7 +96,7 @@ def read_url(url: str, secret: Path | None = None) -> Cluster:
 
 def masked(url: str) -> str:
     """The URL as it may be shown: without what may be a password."""
-    return re.sub(r"(?<=://)[^/?]*@", "***@", url)
+    return re.sub(r"(?<=//)[^/?]*@", "***@", url)
 
 
 def _with_secret(cluster: Cluster, file: Path) -> Cluster:

@@ -171,6 +171,8 @@ class FakeCluster:
     # --- documents ---------------------------------------------------------------------------
 
     def _document(self, method: str, name: str, identity: str, body: Any, params: Any) -> Any:
+        if method == "GET" and name not in self.indices:
+            raise Refusal(404, {"error": {"type": "index_not_found_exception"}})
         docs = self._made(name).docs
         found = docs.get(identity)
         if method == "GET":

@@ -115,3 +115,14 @@ def test_all_pages_are_found() -> None:
     meta.refresh()
     found = [(one["gateway"], one["day"]) for one in meta.find({"term": {"role": "books"}})]
     assert found == [("a", "1"), ("a", "2"), ("b", "1"), ("b", "2")]
+
+
+def test_what_is_only_read_is_not_made() -> None:
+    """A cluster that nothing was ever stored in is said to be one."""
+    cluster = FakeCluster()
+    with pytest.raises(ConfigError, match="nothing was ever stored"):
+        Meta(cluster, Names("m")).open(make=False)
+    Meta(cluster, Names("m")).open()
+    before = len(cluster.calls)
+    Meta(cluster, Names("m")).open(make=False)
+    assert [method for method, _ in cluster.calls[before:]] == ["GET"]

@@ -60,7 +60,7 @@ class WriterTests(StoreCase, SynchronousTestCase):
 
             self.cluster.faults.append(fault)
             self.store = opened(self.cluster)
-            self.done(self.store.start())
+            self.store.start().addErrback(lambda failure: failure.trap(StoreUnavailable))
             self.store.write(first()).addErrback(lambda failure: failure.trap(StoreUnavailable))
             self.cluster.faults.clear()
             self.store = opened(self.cluster)
