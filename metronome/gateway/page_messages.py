@@ -11,9 +11,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from metronome.fold.native import OFFSET, ZERO, reduced
 from metronome.gateway.beside import COUNTER, GAUGE, SUMMARY, Manner
 from metronome.gateway.exemplars import Exemplars
+from metronome.gateway.natives import native_of
 from metronome.gateway.page import Page, Piece, whole
 from metronome.gateway.shown import MAIN, Board, Sheet
 from metronome.kernel import write_messages
@@ -109,15 +109,7 @@ class MessagePage(Page):
 def _native(manner: Manner, row: int, rows: I64, codes: I64, counts: F64) -> bodies.Native:
     """The native buckets of one series."""
     begin, end = np.searchsorted(rows, [row, row + 1])
-    schema, found, numbers = reduced(manner.schema, codes[begin:end], counts[begin:end], manner.most)
-    below, above = found < 0, found > 0
-    return bodies.Native(
-        schema,
-        ZERO,
-        float(numbers[found == 0].sum()),
-        bodies.Side(-found[below][::-1] - OFFSET, numbers[below][::-1]),
-        bodies.Side(found[above] - OFFSET, numbers[above]),
-    )
+    return native_of(manner.schema, manner.most, codes[begin:end], counts[begin:end])
 
 
 def _rows(rows: U8) -> Texts:

@@ -111,7 +111,7 @@ def histogram(
 ) -> bytes:
     """The body of one; ``cumulative`` has a count for each limit, and last the count of all."""
     whole = native is None or native.whole
-    count, counts = (1, _count) if whole else (4, protobuf.double)
+    count, counts = (1, counted) if whole else (4, protobuf.double)
     everything = float(cumulative[-1]) if native is None else native.values
     pieces = [counts(count, everything), protobuf.double(2, total)]
     least = -np.inf
@@ -172,16 +172,16 @@ def own_family(
 
 def _native(native: Native, whole: bool) -> list[bytes]:
     pieces = [protobuf.signed(5, native.schema), protobuf.double(6, native.threshold)]
-    pieces.append(_count(7, native.zero) if whole else protobuf.double(8, native.zero))
-    pieces += _side(native.below, (9, 10, 11), whole)
-    pieces += _side(native.above, (12, 13, 14), whole)
+    pieces.append(counted(7, native.zero) if whole else protobuf.double(8, native.zero))
+    pieces += bucket_fields(native.below, (9, 10, 11), whole)
+    pieces += bucket_fields(native.above, (12, 13, 14), whole)
     if not len(native.above.indices) and not len(native.below.indices):
         # Something has to say that it is a native one: a span of nothing.
         pieces.append(protobuf.data(12, protobuf.signed(1, 0) + protobuf.whole(2, 0)))
     return pieces
 
 
-def _side(side: Side, fields: tuple[int, int, int], whole: bool) -> list[bytes]:
+def bucket_fields(side: Side, fields: tuple[int, int, int], whole: bool) -> list[bytes]:
     """Spans of neighbouring buckets, and their counts."""
     index, counts = side.indices, side.counts
     if not len(index):
@@ -200,7 +200,8 @@ def _side(side: Side, fields: tuple[int, int, int], whole: bool) -> list[bytes]:
     return [*spans, protobuf.packed_signed(fields[1], deltas.tolist())]
 
 
-def _count(field: int, value: float) -> bytes:
+def counted(field: int, value: float) -> bytes:
+    """A field with a count, which is whole."""
     return protobuf.whole(field, round(min(value, _LARGEST)))
 
 
