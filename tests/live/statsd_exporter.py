@@ -62,9 +62,20 @@ class RunningExporter:
         self.rules.write_text(rules)
         self._process.send_signal(signal.SIGHUP)
 
+    @property
+    def url(self) -> str:
+        """Where its page is."""
+        return f"http://127.0.0.1:{self._web}/metrics"
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
     def page(self) -> str:
         """What it shows, in Prometheus' text format."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._web}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(self.url, timeout=10) as answer:
             return str(answer.read().decode())
 
     def _listens(self) -> bool:
