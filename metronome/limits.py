@@ -83,8 +83,12 @@ SAMPLE_FUTURE: Final = 300
 """And how far ahead: clocks differ."""
 LATE_PARTS: Final = 1 << 18
 """Series and past periods with such samples at once: 30 MB, written each second."""
-POINTS_KEPT: Final = 1 << 20
-"""Points with a time of their own that a table holds at most, should nobody take them out: 32 MB."""
+POINTS_KEPT: Final = 1 << 21
+"""Points with a time of their own that a table holds at most, should nobody take them out: 50 MB."""
+POINTS_PER_PACK: Final = 4096
+"""Points of one series in one row: 64 kB if they cannot be packed, so that records stay small."""
+PACK_SPAN_MS: Final = 86_400_000
+"""Time from the first to the last of them, so that what goes by time touches few rows in vain."""
 FRAMES_KEPT: Final = 200_000
 """Line frames (all but the values) that the pure kernel remembers: about 80 MB."""
 EVENTS_WAITING: Final = 10_000
@@ -137,7 +141,7 @@ REPLAY_LETTERS: Final = 200
 milliseconds of the store, after which others have their turn."""
 FLUSH_WAIT_BYTES: Final = 64 << 20
 """Flushed parts held in memory while the journal refuses; beyond that the oldest are shed."""
-POINTS_WAITING: Final = 200_000
+POINTS_WAITING: Final = 1_000_000
 """Points with their own time (Graphite) held before they are journalled at once."""
 CHECKPOINT_INTERVAL: Final = 1.0
 """Seconds between checkpoints of the open period: what a kill -9 may cost of statsd samples."""
@@ -296,6 +300,8 @@ OPEN_FILES: Final = 8192
 """Open files asked of the system: all connections of all receivers, segments and the store."""
 STREAM_CONNECTIONS: Final = 1024
 """Connections of one TCP or Unix stream receiver."""
+STREAM_READ_BYTES: Final = 1 << 20
+"""Read at once from a connection that has so much: 20,000 lines, a millisecond's work."""
 STREAM_IDLE: Final = 3600
 """Statsd and carbon clients hold connections open and may be silent for long."""
 

@@ -142,9 +142,13 @@ class Columns:
     bin_counts       f64 ragged  weight of each bin
     hashes           u64 ragged  sets with few members: ``hash64`` of each, ascending
     registers        u8 ragged   sets with many members: 4,096 HyperLogLog registers
+    packs            u8 ragged   gauges that stand for several points with times of their
+                                 own: all of them, packed (``kernel/packs.py``)
     ===============  ==========  ==================================================
 
     A timer row has samples or bins, a set row has hashes or registers, never both.
+    A row with a pack has ``counts`` points in it, and else says what it would without: time
+    and n are those of its latest point.  ``fold.columns.expanded`` makes a row of each point.
     The arrays may be read-only views of a journal record.
     """
 
@@ -165,6 +169,7 @@ class Columns:
     bin_counts: Ragged
     hashes: Ragged
     registers: Ragged
+    packs: Ragged = Ragged(np.empty(0, np.uint32), np.empty(0, np.uint8))
 
     def __len__(self) -> int:
         return len(self.ids)

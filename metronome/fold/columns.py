@@ -5,15 +5,15 @@ Everything here moves whole arrays; nothing looks at a row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from metronome.kernel import copied
+from metronome.kernel import copied, packs, unpack
 from metronome.kernel.writing import Texts
 from metronome.model import I64, Columns, Ragged
 
@@ -52,6 +52,69 @@ def pieces(ragged: Ragged, rows: Rows) -> Texts:
     ends = ragged.ends.astype(np.int64)
     begins = np.concatenate((np.zeros(1, np.int64), ends[:-1]))
     return Texts(np.asarray(ragged.flat, np.uint8), begins[rows], ends[rows])
+
+
+def expanded(columns: Columns, chosen: npt.NDArray[np.bool_] | None = None) -> Columns:
+    """A row for each point: packs taken apart, in the place of their rows; all or the chosen ones."""
+    packed = lengths_of(columns.packs, len(columns)) > 0
+    rows = np.flatnonzero(packed if chosen is None else packed & chosen)
+    if not len(rows):
+        return columns
+    counts, times, values = unpack(take_ragged(columns.packs, rows))
+    repeats = np.ones(len(columns), np.int64)
+    repeats[rows] = counts
+    points = np.zeros(len(columns), bool)
+    points[rows] = True
+    plain = take(_without_packs(columns, points), np.repeat(np.arange(len(columns)), repeats))
+    points = np.repeat(points, repeats)
+    arrays = {name: getattr(plain, name).copy() for name in ("times", "counts", "n", "low", "high")}
+    arrays["times"][points] = times
+    arrays["counts"][points] = 1
+    for name in ("n", "low", "high"):
+        arrays[name][points] = values
+    return replace(plain, **arrays)
+
+
+def expanded_pieces(columns: Columns, rows: int) -> Iterator[Columns]:
+    """:func:`expanded`, in pieces of about so many rows; the points of one row stay together."""
+    weight = np.cumsum(np.where(lengths_of(columns.packs, len(columns)), columns.counts, 1))
+    begin, before = 0, 0
+    while begin < len(columns):
+        end = max(int(np.searchsorted(weight, before + rows, side="right")), begin + 1)
+        yield expanded(columns.cut(begin, end))
+        begin, before = end, int(weight[end - 1])
+
+
+def within(columns: Columns, start: int, end: int) -> Columns:
+    """The rows of a time (ms, ``end`` exclusive); packs that lie in it in part are taken apart."""
+    firsts = first_times(columns)
+    partly = (firsts < end) & (columns.times >= start) & ((firsts < start) | (columns.times >= end))
+    if partly.any():
+        columns = expanded(columns, partly)
+        firsts = first_times(columns)
+    return take(columns, np.flatnonzero((firsts >= start) & (columns.times < end)))
+
+
+def first_times(columns: Columns) -> I64:
+    """When the first point of each row is: of a pack's row its first, of any other its own time."""
+    if not len(columns.packs.ends):
+        return columns.times
+    return np.where(lengths_of(columns.packs, 0), packs.first_times(columns.packs), columns.times)
+
+
+def _without_packs(columns: Columns, rows: npt.NDArray[np.bool_]) -> Columns:
+    """These rows without their packs."""
+    if rows.all() or not lengths_of(columns.packs, 0)[~rows].any():
+        return unpacked(columns)
+    lengths = lengths_of(columns.packs, 0)
+    kept = take_ragged(columns.packs, np.flatnonzero(~rows))
+    ends = np.cumsum(np.where(rows, 0, lengths)).astype(np.uint32)
+    return replace(columns, packs=Ragged(ends, kept.flat))
+
+
+def unpacked(columns: Columns) -> Columns:
+    """The rows without their packs, for those who want the latest point of each only."""
+    return replace(columns, packs=Ragged(np.empty(0, np.uint32), np.empty(0, np.uint8)))
 
 
 def keys_of(columns: Columns, rows: Rows) -> list[bytes]:
@@ -105,6 +168,7 @@ def no_rows() -> Columns:
         bin_counts=Ragged(ends, floats),
         hashes=Ragged(ends, longs),
         registers=Ragged(ends, bytes_),
+        packs=Ragged(ends, bytes_),
     )
 
 

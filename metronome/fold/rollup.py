@@ -22,7 +22,7 @@ from metronome.fold.cells import (
     targets,
     together,
 )
-from metronome.fold.columns import join, ragged_of, take_ragged
+from metronome.fold.columns import expanded, join, ragged_of, take_ragged
 from metronome.fold.select import Source, in_order, select
 from metronome.model import F64, I64, Columns, Folded, Kind, Selection, canonical_labels
 
@@ -86,7 +86,7 @@ def compact(sources: Iterable[Source], step_ms: int) -> Columns:
     step's start.  ``step_ms`` 0 merges rows of the same time and keeps their length.  Rows
     come ordered by series id, then time.
     """
-    columns = join(in_order(sources))
+    columns = join([expanded(columns) for columns in in_order(sources)])
     ids, first, owners = np.unique(columns.ids, return_index=True, return_inverse=True)
     steps = _steps(columns.times, step_ms)
     _, _, target = targets(owners, steps)

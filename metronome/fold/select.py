@@ -1,7 +1,7 @@
 """Which parts a selection takes.
 
 Rows are sifted by time and kind as arrays; names and labels are looked at once for each
-distinct series, not for each row.
+distinct series, not for each row.  Packs are taken apart: a row of an answer is a point.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from metronome.fold.columns import join, keys_of, take
+from metronome.fold.columns import expanded, join, keys_of, take, within
 from metronome.glob import matches
 from metronome.model import Columns, Selection, Series, parse_key
 
@@ -41,9 +41,10 @@ def select(sources: Iterable[Source], selection: Selection) -> tuple[Columns, di
     pieces: list[Columns] = []
     known: dict[int, Series | None] = {}
     for columns in in_order(sources):
-        rows = np.flatnonzero((columns.times >= selection.start) & (columns.times < selection.end))
+        columns = within(columns, selection.start, selection.end)
+        rows = np.arange(len(columns))
         if selection.kind is not None:
-            rows = rows[columns.kinds[rows] == selection.kind]
+            rows = np.flatnonzero(columns.kinds == selection.kind)
         ids, first, inverse = np.unique(columns.ids[rows], return_index=True, return_inverse=True)
         identities = ids.tolist()
         for identity, key in zip(identities, keys_of(columns, rows[first]), strict=True):
@@ -53,7 +54,7 @@ def select(sources: Iterable[Source], selection: Selection) -> tuple[Columns, di
         keep = np.array([known[identity] is not None for identity in identities], bool)
         rows = rows[keep[inverse]]
         if len(rows):
-            pieces.append(take(columns, rows))
+            pieces.append(expanded(take(columns, rows)))
     return join(pieces), {identity: series for identity, series in known.items() if series is not None}
 
 

@@ -34,7 +34,7 @@ from typing import Final
 
 import numpy as np
 
-from metronome.fold.columns import take
+from metronome.fold.columns import expanded_pieces, take
 from metronome.fold.known import Known
 from metronome.fold.roster import Roster
 from metronome.fold.rules import Book, naming_of
@@ -187,7 +187,7 @@ class Lines:
         instants = (columns.kinds == Kind.GAUGE) & (columns.periods == 0)
         rows = np.flatnonzero(instants)
         self._keep(take(columns, np.flatnonzero(~instants)) if len(rows) else columns)
-        return self._own_points(columns, rows)
+        return self._own_points(take(columns, rows))
 
     def _keep(self, columns: Columns) -> None:
         if len(columns):
@@ -198,14 +198,12 @@ class Lines:
     def _stays(self, key: bytes) -> int:
         return int(self._dropping is None or self._dropping.taking(parse_key(key), self._stream)[1])
 
-    def _own_points(self, columns: Columns, rows: I64) -> Iterator[Chunk]:
-        if not len(rows):
-            return
-        values = columns.n[rows]
-        for _ in range(int(np.count_nonzero(~np.isfinite(values)))):
-            self._skipped("not_finite")
-        texts = texts_of(columns.keys).take(rows)
-        yield from self._written(texts, _OWN_PATHS, values.reshape(-1, 1), columns.times[rows] // 1000)
+    def _own_points(self, points: Columns) -> Iterator[Chunk]:
+        for columns in expanded_pieces(points, ROWS_PER_RECORD):
+            for _ in range(int(np.count_nonzero(~np.isfinite(columns.n)))):
+                self._skipped("not_finite")
+            texts, values = texts_of(columns.keys), columns.n.reshape(-1, 1)
+            yield from self._written(texts, _OWN_PATHS, values, columns.times // 1000)
 
     # --- the end of a period -------------------------------------------------------------
 

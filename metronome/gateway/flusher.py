@@ -87,6 +87,7 @@ class Flusher:
         self._stopped = False
         self._gather = gather
         intake.at_clear(self.forget)
+        intake.at_full(self._on_full)
         telemetry.gauge("metronome_flush_seconds", lambda: self._held)
         telemetry.gauge("metronome_flush_waiting_bytes", lambda: self._waiting_bytes)
 
@@ -153,6 +154,11 @@ class Flusher:
                 self._put_columns(stream, table.flush_points())
                 self._intake.settle(stream)
         self._write()
+
+    def _on_full(self) -> None:
+        """Many points wait: they go at once, unless the journal has not yet taken what came before."""
+        if not self._busy and not self._stopped and not self._journal.unavailable():
+            self.flush_points()
 
     def forget(self, stream: str) -> None:
         """The stream is deleted: what of it waits here for the journal is nobody's."""

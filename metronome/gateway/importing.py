@@ -29,6 +29,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from metronome.errors import ClientError, ConfigError, StoreRejected, StoreUnavailable
+from metronome.fold.columns import expanded
 from metronome.fold.events import SLOT_MS
 from metronome.gateway.dead_letters import Kept
 from metronome.gateway.ledger import day_of
@@ -104,7 +105,7 @@ class _Survey:
                 self.rows += len(content)
 
     def _add_parts(self, parts: Parts) -> None:
-        columns = parts.columns
+        columns = expanded(parts.columns)
         codes = columns.times // DAY_MS * len(Kind) + columns.kinds
         present, place = np.unique(codes, return_inverse=True)
         sums = np.bincount(place, weights=columns.counts, minlength=len(present))

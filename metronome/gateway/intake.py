@@ -63,9 +63,14 @@ class Intake:
         clock: IReactorTime,
         make_table: Callable[[], Table],
         owns: Owns = every,
+        points_waiting: int = POINTS_WAITING,
     ):
+        """``points_waiting``: points with their own time that wait for the journal at most before
+        they are taken out, and nothing more is read while that cannot be."""
         self.owns = owns
         self._forgetting: list[Callable[[str], None]] = []
+        self._full: list[Callable[[], None]] = []
+        self._points_waiting = points_waiting
         self._journal = journal
         self._ledger = ledger
         self._telemetry = telemetry
@@ -160,7 +165,17 @@ class Intake:
         if self._journal.unavailable():
             return True
         table = self.tables.get(stream)
-        return table is not None and table.points_waiting >= POINTS_WAITING
+        return table is not None and table.points_waiting >= self._points_waiting
+
+    def at_full(self, flush: Callable[[], None]) -> None:
+        """Have something take the points out once there are so many of them."""
+        self._full.append(flush)
+
+    def points_came(self, table: Table) -> None:
+        """Points have come in to a table; many are journalled at once."""
+        if table.points_waiting >= self._points_waiting:
+            for flush in self._full:
+                flush()
 
     def when_free(self) -> Deferred[None]:
         """Fires after a flush has made room; ask ``blocked`` again then."""

@@ -17,7 +17,7 @@ import numpy as np
 from twisted.internet.defer import Deferred, inlineCallbacks
 
 from metronome.fold import events as folding_events
-from metronome.fold.columns import keys_of
+from metronome.fold.columns import first_times, keys_of, within
 from metronome.fold.rollup import fold_parts, merge_folded, regroup
 from metronome.fold.select import wanted
 from metronome.fold.stat import Stat, needs_sketches
@@ -239,14 +239,12 @@ def _found(waiting: Iterable[Record], selection: Selection) -> Iterable[tuple[by
     for record in waiting:
         if not isinstance(record.content, Parts) or record.content.stream != selection.stream:
             continue
-        columns = record.content.columns
-        rows = np.flatnonzero((columns.times >= selection.start) & (columns.times < selection.end))
-        _, first, place = np.unique(columns.ids[rows], return_index=True, return_inverse=True)
-        times = columns.times[rows]
-        earliest, latest = times[first], times[first]
-        np.minimum.at(earliest, place, times)
-        np.maximum.at(latest, place, times)
-        spans = zip(keys_of(columns, rows[first]), earliest.tolist(), latest.tolist(), strict=True)
+        columns = within(record.content.columns, selection.start, selection.end)
+        _, first, place = np.unique(columns.ids, return_index=True, return_inverse=True)
+        earliest, latest = first_times(columns)[first], columns.times[first]
+        np.minimum.at(earliest, place, first_times(columns))
+        np.maximum.at(latest, place, columns.times)
+        spans = zip(keys_of(columns, first), earliest.tolist(), latest.tolist(), strict=True)
         for key, begin, end in spans:
             if plain is not None and key[1:].partition(b"\0")[0] != plain:
                 continue

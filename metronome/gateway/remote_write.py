@@ -37,6 +37,7 @@ from twisted.python.failure import Failure
 
 from metronome.errors import DestinationUnavailable
 from metronome.fold.cells import Header
+from metronome.fold.columns import unpacked
 from metronome.fold.rules import Book, Slot, prometheus_slots
 from metronome.fold.united import united
 from metronome.gateway import image
@@ -230,7 +231,7 @@ class RemoteWrite:
                 self._rollups.keep(content)
                 stream = self._stream(content.stream, record.position)
                 if self._book.shows_every_series and record.position >= stream.begin:
-                    stream.gathering.keep(content.columns)
+                    stream.gathering.keep(unpacked(content.columns))
             elif isinstance(content, Flushed):
                 yield from self._flush(content, record.position, end)
             yield None

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from metronome.fold.columns import expanded_pieces
 from metronome.fold.rules import Book, Rule, Slot
 from metronome.gateway.gathering import Gathering
 from metronome.gateway.shelf import LONG_AGO, Count, Ended, Gone, Make, Shelf
@@ -92,11 +93,12 @@ class Rollups:
         if not self._begun:
             self.begin(flushed.time)
         self._now = max(self._now, flushed.time + round(flushed.period * 1000))
-        for columns in self._gathering.pieces(ROLLUP_STEP_ROWS):
-            for shelf in self._shelves.values():
-                for reason, number in shelf.add(columns, self._now).items():
-                    self._count(reason, number)
-            yield None
+        for piece in self._gathering.pieces(ROLLUP_STEP_ROWS):
+            for columns in expanded_pieces(piece, ROLLUP_STEP_ROWS):
+                for shelf in self._shelves.values():
+                    for reason, number in shelf.add(columns, self._now).items():
+                        self._count(reason, number)
+                yield None
         for shelf in self._shelves.values():
             yield from shelf.ended(self._now, self._since)
             shelf.tidy(self._now)

@@ -139,8 +139,8 @@ class _Window:
         rows, counts = np.arange(len(columns)), columns.counts.astype(np.float64)
         if not columns.periods.any():
             # Points, of which there may be many to a series: join them before choosing.
-            _, rows, numbers = np.unique(columns.ids, return_index=True, return_counts=True)
-            counts = numbers.astype(np.float64)
+            _, rows, place = np.unique(columns.ids, return_index=True, return_inverse=True)
+            counts = np.bincount(place, columns.counts).astype(np.float64)
         if len(rows) > TALKERS_COUNTED:
             cut = float(np.partition(counts, -TALKERS_COUNTED - 1)[-TALKERS_COUNTED - 1])
             above = counts > cut

@@ -16,6 +16,8 @@ The native twin is used where it was built; ``METRONOME_PURE=1`` forces the pure
 - ``find_ids``, ``place_ids``, ``drop_ids``: a table from 64-bit ids to numbers, see ``probing.py``.
 - ``hash_lines(data, hashing) -> Hashed``: hashes by which clusters share Graphite's lines, see ``keys.py``.
 - ``copied(texts) -> bytes as an array``: texts one behind the other, see ``copying.py``.
+- ``pack(counts, times, values) -> Ragged`` and ``unpack(packs) -> (counts, times, values)``: the points of
+  rows in few bytes, and back; ``packs.py`` says how.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ if TYPE_CHECKING or os.environ.get("METRONOME_PURE", "") not in ("", "0"):
     from metronome.kernel.families import page_ids
     from metronome.kernel.keys import hash_lines
     from metronome.kernel.messages import write_messages
+    from metronome.kernel.packs import pack, unpack
     from metronome.kernel.probing import drop_ids, find_ids, place_ids
     from metronome.kernel.samples import write_samples
     from metronome.kernel.writing import write_lines
@@ -43,10 +46,12 @@ else:
             find_ids,
             hash64,
             hash_lines,
+            pack,
             page_ids,
             parse_graphite,
             parse_statsd,
             place_ids,
+            unpack,
             write_lines,
             write_messages,
             write_samples,
@@ -59,6 +64,7 @@ else:
         from metronome.kernel.families import page_ids
         from metronome.kernel.keys import hash_lines
         from metronome.kernel.messages import write_messages
+        from metronome.kernel.packs import pack, unpack
         from metronome.kernel.probing import drop_ids, find_ids, place_ids
         from metronome.kernel.samples import write_samples
         from metronome.kernel.writing import write_lines
@@ -73,10 +79,12 @@ __all__ = [
     "find_ids",
     "hash64",
     "hash_lines",
+    "pack",
     "page_ids",
     "parse_graphite",
     "parse_statsd",
     "place_ids",
+    "unpack",
     "write_lines",
     "write_messages",
     "write_samples",

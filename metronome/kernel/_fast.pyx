@@ -21,6 +21,7 @@ from metronome.kernel.cells import LN_GAMMA
 from metronome.kernel.interface import Reject, Sample
 from metronome.kernel.merging import check
 from metronome.kernel.naming import clean
+from metronome.kernel.packs import check_counts
 from metronome.model import KIND_CODES, Columns, Ragged, parse_key
 
 _REASONS = {
@@ -49,6 +50,8 @@ BOUNDS = {
     "EXCERPT_BYTES": EXCERPT_BYTES,
     "REJECTS_KEPT": REJECTS_KEPT,
     "POINTS_KEPT": POINTS_KEPT,
+    "POINTS_PER_PACK": POINTS_PER_PACK,
+    "PACK_SPAN_MS": PACK_SPAN_MS,
     "BACKLOG_BYTES": BACKLOG_BYTES,
     "SENDERS_KEPT": SENDERS_KEPT,
     "LATE_PARTS": LATE_PARTS,
@@ -95,6 +98,7 @@ include "writing.pxi"
 include "exposed.pxi"
 include "probing.pxi"
 include "keys.pxi"
+include "packs.pxi"
 
 
 cdef dict _told(const tally *t):
@@ -214,7 +218,7 @@ cdef class Table:
         return 0
 
     cdef uint64_t _held(self) noexcept:
-        return self._table.folded + self._table.point_count + self._table.late_samples
+        return self._table.folded + self._table.point_count + self._table.odd_count + self._table.late_samples
 
     # --- in -------------------------------------------------------------------------------
 
@@ -271,7 +275,7 @@ cdef class Table:
         if NO_PLACE(index) and not self._table.failed:
             mt_reject(self._table, WHY_TOO_MANY_SERIES, data, n)
         elif not NO_PLACE(index):
-            kept = mt_keep_point(self._table, index, time_ms, value, 1.0)
+            kept = mt_keep_any_point(self._table, index, time_ms, value, 1.0)
             self._table.lane.tally.samples += kept
         self._unlock()
         return bool(kept)
@@ -376,7 +380,7 @@ cdef class Table:
     @property
     def points_waiting(self):
         """Those of them that ``flush_points`` will take."""
-        return self._table.point_count + self._table.late_samples
+        return self._table.point_count + self._table.odd_count + self._table.late_samples
 
     @property
     def series(self):

@@ -235,7 +235,7 @@ class Table:
         if cell is None:
             return self._refuse(row, "too_many_series")
         if row.is_point:
-            return self._keep(Point(cell, row.time_ms, row.n, row.d))
+            return sum([self._keep(Point(cell, *point, row.d)) for point in row.points])
         late = self._late
         if row.kind in (Kind.COUNTER, Kind.GAUGE) and row.time_ms not in (0, late.open_ms):
             if not late.is_timely(row.time_ms / 1000):
@@ -305,6 +305,8 @@ class Table:
     def flush_points(self) -> Columns:
         """Take the points that carry their own time out."""
         points, self._points = self._points, []
+        for point in points:
+            point.cell.used = self._flushes + 1
         return columns_of_points(points, self._late.take(), self._late.period)
 
     @property
@@ -491,7 +493,6 @@ class Table:
             self._counts["shed:queue_full"] += 1
             return 0
         self._points.append(point)
-        point.cell.used = self._flushes + 1
         return 1
 
     def _take_event(self, line: bytes) -> None:

@@ -54,6 +54,7 @@ cdef object _columns(harvest *h):
         bin_counts=cut.ragged(a.bin_ends, rows, a.bin_counts, z.bins, np.float64),
         hashes=cut.ragged(a.hash_ends, rows, a.hashes, z.hashes, np.uint64),
         registers=cut.ragged(a.register_ends, rows, a.registers, z.registers, np.uint8),
+        packs=cut.ragged(a.pack_ends, rows, a.packs, z.packs, np.uint8),
     )
 
 
@@ -92,4 +93,6 @@ cdef object _see(object columns, flush_arrays *a):
     a.bin_counts = <double *>_behind(held, columns.bin_counts.flat, "f8")
     a.hashes = <uint64_t *>_behind(held, columns.hashes.flat, "u8")
     a.registers = <uint8_t *>_behind(held, columns.registers.flat, "u1")
+    a.pack_ends = <uint32_t *>_behind(held, columns.packs.ends, "u4")
+    a.packs = <char *>_behind(held, columns.packs.flat, "u1")
     return held

@@ -11,7 +11,7 @@ cdef extern from "kernel.h" nogil:
         NO_RULES, RULED, UNRULED
         D_GAUGE_DELTA, D_DOGSTATSD, D_INFLUX, D_LIBRATO, D_SIGNALFX, D_GRAPHITE, D_CONTAINER
         NAME_BYTES, LABEL_VALUE_BYTES, LABELS_PER_SERIES, NUMBER_BYTES, EXCERPT_BYTES, REJECTS_KEPT
-        POINTS_KEPT, EVENTS_WAITING, BACKLOG_BYTES, SENDERS_KEPT, LATE_PARTS, SAMPLE_FUTURE, EVENT_BYTES_WAITING, DATAGRAM_BYTES
+        POINTS_KEPT, POINTS_PER_PACK, PACK_HEAD, PACK_SPAN_MS, EVENTS_WAITING, BACKLOG_BYTES, SENDERS_KEPT, LATE_PARTS, SAMPLE_FUTURE, EVENT_BYTES_WAITING, DATAGRAM_BYTES
         SKETCH_OFFSET, REGISTERS
     double LATEST_MS, SKETCH_SMALLEST, SKETCH_LARGEST
 
@@ -88,7 +88,7 @@ cdef extern from "kernel.h" nogil:
     ctypedef struct table:
         uint32_t count, lane_count, sender_count
         scratch scratch
-        size_t point_count
+        size_t point_count, odd_count
         uint64_t folded, late_samples
         uint32_t prefix_limit, gauge_flushes
         int64_t period_ms, late_ms, early_ms, open_ms
@@ -99,7 +99,7 @@ cdef extern from "kernel.h" nogil:
         buffer later
 
     ctypedef struct flush_sizes:
-        size_t rows, keys, samples, bins, hashes, registers
+        size_t rows, keys, samples, bins, hashes, registers, packs
         int weighted
 
     ctypedef struct flush_arrays:
@@ -125,6 +125,12 @@ cdef extern from "kernel.h" nogil:
         double *bin_counts
         uint64_t *hashes
         uint8_t *registers
+        uint32_t *pack_ends
+        char *packs
+
+    ctypedef struct moment:
+        int64_t time_ms
+        double n
 
     ctypedef struct harvest:
         char *memory
@@ -151,7 +157,10 @@ cdef extern from "kernel.h" nogil:
     uint32_t mt_intern(table *t, const char *key, size_t n)
     int NO_PLACE(uint32_t index)
     void mt_forget_raw(table *t)
-    int mt_keep_point(table *t, uint32_t index, int64_t time_ms, double n, double d)
+    int mt_keep_any_point(table *t, uint32_t index, int64_t time_ms, double n, double d)
+    size_t mt_pack(const moment *m, uint32_t count, char *out)
+    size_t PACK_ROOM(uint32_t count)
+    uint32_t mt_unpack(const char *p, size_t n, moment *out)
     void mt_reject(table *t, int reason, const char *p, size_t n)
     void mt_lock(table *t)
     int mt_try_lock(table *t)

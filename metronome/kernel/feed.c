@@ -467,7 +467,8 @@ int mt_next_line(const char **at, const char *end, slice *out)
     return 0;
 }
 
-static void bound_raw(table *t)
+/* Forget raw names where names without end have made too much of them. */
+void mt_bound_raw(table *t)
 {
     if (t->raw_count / 4 > t->series_limit)
         mt_forget_raw(t);
@@ -479,7 +480,7 @@ uint64_t mt_feed_statsd(table *t, const char *block, size_t n, int dialect)
     const char *at = block;
     uint64_t folded = 0, lines = 0;
     slice l;
-    bound_raw(t);
+    mt_bound_raw(t);
     while (mt_next_line(&at, block + n, &l)) {
         lines++;
         if (feed_plain(t, l.p, l.n, dialect))
@@ -513,38 +514,37 @@ void mt_feed_later(table *t)
     t->lane = before;
 }
 
-static int resolve_path(table *t, slice path, int dialect, uint32_t *index)
+static inline uint16_t path_flavour(int dialect)
 {
-    uint16_t flavour = flavour_of(dialect | D_PATH, GAUGE);
-    uint64_t hash = hash_raw(t->seed + flavour, path.p, path.n);
+    return flavour_of(dialect | D_PATH, GAUGE);
+}
+
+/* The hash under which a Graphite path is remembered; where it leads is being fetched from now on. */
+uint64_t mt_hash_path(const table *t, slice path, int dialect)
+{
+    uint64_t hash = hash_raw(t->seed + path_flavour(dialect), path.p, path.n);
+    if (t->raw_slots)
+        __builtin_prefetch(&t->raw_slots[(uint32_t)(hash >> 32) & t->raw_mask]);
+    return hash;
+}
+
+/* Fetch what is remembered under a hash, before somebody asks for it. */
+void mt_fetch_path(const table *t, uint64_t hash)
+{
+    uint64_t slot = t->raw_slots ? t->raw_slots[(uint32_t)(hash >> 32) & t->raw_mask] : 0;
+    if (slot)
+        __builtin_prefetch(t->raw.p + ((slot & 0xffffffffu) - 1) * 8);
+}
+
+/* The series of a path; the reason where it has none. */
+int mt_resolve_path(table *t, slice path, uint64_t hash, int dialect, uint32_t *index)
+{
     slice none = {NULL, 0};
     int reason;
-    if (find_raw(t, hash, path, none, flavour, index))
+    if (find_raw(t, hash, path, none, path_flavour(dialect), index))
         return WHY_OK;
     if ((reason = mt_graphite_key(&t->scratch, path, dialect)) || (reason = intern_key(t, index)))
         return reason;
-    remember(t, hash, path, none, flavour, *index);
+    remember(t, hash, path, none, path_flavour(dialect), *index);
     return WHY_OK;
-}
-
-/* Parse whole Graphite lines and keep their points; how many. */
-uint64_t mt_feed_graphite(table *t, const char *block, size_t n, int64_t now_ms, int dialect)
-{
-    const char *at = block;
-    uint64_t kept = 0;
-    slice l;
-    bound_raw(t);
-    while (mt_next_line(&at, block + n, &l)) {
-        graphite_line read;
-        uint32_t index;
-        int reason = mt_graphite_line(&read, l.p, l.n);
-        t->lane->tally.lines++;
-        if (reason || (reason = resolve_path(t, read.path, dialect, &index)))
-            mt_reject(t, reason, l.p, l.n);
-        else
-            kept += (uint64_t)mt_keep_point(t, index, read.timed ? read.time_ms : now_ms, read.value, 1);
-    }
-    t->lane->tally.bytes += n;
-    t->lane->tally.samples += kept;
-    return kept;
 }

@@ -34,15 +34,17 @@ static char *lay(const flush_sizes *z, flush_arrays *a, char *at)
     a->bin_ends = place(&at, z->bins ? rows : 0, 4);
     a->hash_ends = place(&at, z->hashes ? rows : 0, 4);
     a->register_ends = place(&at, z->registers ? rows : 0, 4);
+    a->pack_ends = place(&at, z->packs ? rows : 0, 4);
     a->bins = place(&at, z->bins, 2);
     a->kinds = place(&at, rows, 1);
     a->keys = place(&at, z->keys, 1);
     a->registers = place(&at, z->registers, 1);
+    a->packs = place(&at, z->packs, 1);
     return at;
 }
 
 /* Memory for arrays of the harvest's sizes; -1 where there is none. */
-static int lay_out(harvest *h)
+int mt_lay_out(harvest *h)
 {
     h->bytes = (size_t)(lay(&h->sizes, &h->arrays, NULL) - (char *)NULL) + 8;
     h->memory = malloc(h->bytes);
@@ -82,11 +84,7 @@ static void measure(const table *t, int what, flush_sizes *sizes)
     }
 }
 
-typedef struct {
-    size_t keys, samples, bins, hashes, registers;
-} places;
-
-static void put_timer(const timer *m, const flush_arrays *a, places *at, int weighted)
+static void put_timer(const timer *m, const flush_arrays *a, row_places *at, int weighted)
 {
     uint32_t i;
     int bin;
@@ -103,7 +101,7 @@ static void put_timer(const timer *m, const flush_arrays *a, places *at, int wei
     }
 }
 
-static void put_set(const set *m, const flush_arrays *a, places *at)
+static void put_set(const set *m, const flush_arrays *a, row_places *at)
 {
     if (m->registers) {
         memcpy(a->registers + at->registers, m->registers, REGISTERS);
@@ -113,9 +111,8 @@ static void put_set(const set *m, const flush_arrays *a, places *at)
     }
 }
 
-static void put_ends(const flush_sizes *z, const flush_arrays *a, size_t row, const places *at)
+static void put_ends(const flush_sizes *z, const flush_arrays *a, size_t row, const row_places *at)
 {
-    a->key_ends[row] = (uint32_t)at->keys;
     if (z->samples)
         a->sample_ends[row] = (uint32_t)at->samples;
     if (z->bins)
@@ -126,7 +123,7 @@ static void put_ends(const flush_sizes *z, const flush_arrays *a, size_t row, co
         a->register_ends[row] = (uint32_t)at->registers;
 }
 
-static void put_side(const series *s, const flush_arrays *a, size_t row, places *at, int weighted)
+static void put_side(const series *s, const flush_arrays *a, size_t row, row_places *at, int weighted)
 {
     if (s->kind == GAUGE) {
         const gauge *g = s->side;
@@ -144,18 +141,20 @@ static void put_side(const series *s, const flush_arrays *a, size_t row, places 
     }
 }
 
-static void put_head(const table *t, const series *s, const flush_arrays *a, size_t row, places *at)
+/* Write whose row it is. */
+void mt_put_head(const table *t, const series *s, const flush_arrays *a, size_t row, row_places *at)
 {
     memcpy(a->keys + at->keys, t->keys.p + s->key_at, s->key_len);
     at->keys += s->key_len;
+    a->key_ends[row] = (uint32_t)at->keys;
     a->ids[row] = s->id;
     a->kinds[row] = s->kind;
 }
 
-static void put_row(const table *t, const series *s, const harvest *h, size_t row, places *at)
+static void put_row(const table *t, const series *s, const harvest *h, size_t row, row_places *at)
 {
     const flush_arrays *a = &h->arrays;
-    put_head(t, s, a, row, at);
+    mt_put_head(t, s, a, row, at);
     a->counts[row] = s->count;
     a->n[row] = a->low[row] = a->high[row] = s->n;
     a->d[row] = s->d;
@@ -188,11 +187,11 @@ static void unset_idle(const table *t, series *s)
  * -1 without memory, and then nothing has changed. */
 int mt_harvest(table *t, int what, int64_t start_ms, double period, harvest *out)
 {
-    places at = {0, 0, 0, 0, 0};
+    row_places at = {0, 0, 0, 0, 0};
     size_t row = 0;
     uint32_t i;
     measure(t, what, &out->sizes);
-    if (lay_out(out) < 0)
+    if (mt_lay_out(out) < 0)
         return -1;
     for (i = 0; i < t->count; i++) {
         series *s = &t->series[i];
@@ -220,10 +219,10 @@ int mt_harvest(table *t, int what, int64_t start_ms, double period, harvest *out
     return 0;
 }
 
-static void put_late(const table *t, const flush_arrays *a, size_t row, const late_part *p, places *at)
+/* Write the row of a late part. */
+void mt_put_late(const table *t, const flush_arrays *a, size_t row, const late_part *p, row_places *at)
 {
-    put_head(t, &t->series[p->series], a, row, at);
-    a->key_ends[row] = (uint32_t)at->keys;
+    mt_put_head(t, &t->series[p->series], a, row, at);
     a->times[row] = p->start_ms;
     a->periods[row] = (double)t->period_ms / 1000;
     a->squares[row] = 0;
@@ -232,38 +231,4 @@ static void put_late(const table *t, const flush_arrays *a, size_t row, const la
     a->d[row] = p->d;
     a->low[row] = p->low;
     a->high[row] = p->high;
-}
-
-/* Write a row for each point, in the order in which they came, and for each late part; forget them. */
-int mt_harvest_points(table *t, harvest *out)
-{
-    const flush_arrays *a = &out->arrays;
-    places at = {0, 0, 0, 0, 0};
-    size_t row;
-    uint32_t i;
-    memset(&out->sizes, 0, sizeof out->sizes);
-    out->sizes.rows = t->point_count + t->late_count;
-    for (row = 0; row < t->point_count; row++)
-        out->sizes.keys += t->series[t->points[row].series].key_len;
-    for (i = 0; i < t->late_count; i++)
-        out->sizes.keys += t->series[t->lates[i].series].key_len;
-    if (lay_out(out) < 0)
-        return -1;
-    for (row = 0; row < t->point_count; row++) {
-        const point *p = &t->points[row];
-        put_head(t, &t->series[p->series], a, row, &at);
-        a->key_ends[row] = (uint32_t)at.keys;
-        a->times[row] = p->time_ms;
-        a->periods[row] = a->squares[row] = 0;
-        a->counts[row] = 1;
-        a->n[row] = a->low[row] = a->high[row] = p->n;
-        a->d[row] = p->d;
-    }
-    for (i = 0; i < t->late_count; i++)
-        put_late(t, a, row++, &t->lates[i], &at);
-    t->point_count = 0;
-    t->late_count = 0;
-    t->late_samples = 0;
-    mt_late_relay(t);
-    return 0;
 }

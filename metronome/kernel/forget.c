@@ -16,6 +16,8 @@ static uint32_t take_out(table *t, uint32_t *marks)
     size_t p, end = 0;
     for (p = 0; p < t->point_count; p++)
         marks[t->points[p].series] = 0;
+    for (p = 0; p < t->odd_count; p++)
+        marks[t->odds[p].series] = 0;
     for (p = 0; p < t->late_count; p++)
         marks[t->lates[p].series] = 0;
     for (i = 0; i < before; i++) {
@@ -34,6 +36,8 @@ static uint32_t take_out(table *t, uint32_t *marks)
     t->keys.n = end;
     for (p = 0; p < t->point_count; p++)
         t->points[p].series = marks[t->points[p].series];
+    for (p = 0; p < t->odd_count; p++)
+        t->odds[p].series = marks[t->odds[p].series];
     for (p = 0; p < t->late_count; p++)
         t->lates[p].series = marks[t->lates[p].series];
     if (kept < before) {

@@ -1,4 +1,4 @@
-/* One line of Graphite's plaintext; the rules are those of graphite_grammar.py. */
+/* Lines of Graphite's plaintext, read and kept as points; the rules are those of graphite_grammar.py. */
 #include "kernel.h"
 
 #include <math.h>
@@ -190,4 +190,153 @@ int mt_graphite_key(scratch *s, slice path, int dialect)
     name_at = s->text.n;
     s->text.n += mt_clean(s->text.p + name_at, name.p, name.n);
     return mt_finish_key(s, name_at, s->text.n - name_at, GAUGE);
+}
+
+/* --- blocks of them --- */
+
+#define GROUP 16 /* lines that are looked at together, so that one need not wait for the other's memory */
+#define ONES 0x0101010101010101ULL
+
+static inline uint64_t load64(const char *p)
+{
+    uint64_t value;
+    memcpy(&value, p, 8);
+    return value;
+}
+
+/* Bytes that are 0 become 0x80, all others 0. */
+static inline uint64_t zero_bytes(uint64_t x)
+{
+    return ~(((x & 0x7f * ONES) + 0x7f * ONES) | x | 0x7f * ONES);
+}
+
+static inline int are_digits(uint64_t x)
+{
+    return (x & 0xf0 * ONES) == 0x30 * ONES && ((x + 0x06 * ONES) & 0xf0 * ONES) == 0x30 * ONES;
+}
+
+/* The number that eight digits are, the first in the lowest byte. */
+static inline uint32_t eight_digits(uint64_t x)
+{
+    x -= 0x30 * ONES;
+    x = x * 10 + (x >> 8);
+    x = ((x & 0x000000ff000000ffULL) * 0x000f424000000064ULL +
+         (x >> 16 & 0x000000ff000000ffULL) * 0x0000271000000001ULL) >> 32;
+    return (uint32_t)x;
+}
+
+/* A value of at most seven digits with or without a point, in the highest bytes of what stands before
+ * `end`; where it begins, NULL where it is something else. */
+static inline const char *short_value(const char *end, double *value)
+{
+    static const double powers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7};
+    uint64_t x = load64(end - 8), blanks = zero_bytes(x ^ 0x20 * ONES), points, below;
+    int blank, point, behind = 0;
+    if (!blanks)
+        return NULL;
+    blank = (63 - __builtin_clzll(blanks)) / 8;
+    if (blank == 7)
+        return NULL;
+    below = ((uint64_t)1 << 8 * (blank + 1)) - 1;
+    x = (x & ~below) | (0x30 * ONES & below);
+    points = zero_bytes(x ^ 0x2e * ONES);
+    if (points) {
+        point = __builtin_ctzll(points) / 8;
+        behind = 7 - point;
+        if (blank == 6)
+            return NULL;
+        below = ((uint64_t)1 << 8 * point) - 1;
+        x = (behind ? x & ~(below << 8 | 0xff) : 0) | (x & below) << 8 | 0x30;
+    }
+    if (!are_digits(x))
+        return NULL;
+    *value = (double)eight_digits(x) / powers[behind];
+    return end - (7 - blank);
+}
+
+/* Any other value in front of `end`; where it begins, NULL where there is none or it is refused. */
+static const char *long_value(const char *begin, const char *end, double *value)
+{
+    const char *at = end;
+    while (at > begin && at[-1] != ' ')
+        at--;
+    return at == begin || mt_number(at, (size_t)(end - at), value) ? NULL : at;
+}
+
+/* The line that most lines are: path, value and a time of ten digits, with one blank between them.  0 where
+ * it is something else; what is read is what mt_graphite_line would have read. */
+static inline int read_plain(const char *p, size_t n, graphite_line *out)
+{
+    const char *end = p + n, *value;
+    uint64_t digits;
+    if (n < 20 || end[-11] != ' ' || *p == ' ' || *p == '\t')
+        return 0;
+    digits = load64(end - 8);
+    if (!are_digits(digits) || (unsigned char)(end[-10] - '0') > 9 || (unsigned char)(end[-9] - '0') > 9)
+        return 0;
+    out->time_ms = ((end[-10] - '0') * 10 + (end[-9] - '0')) * 100000000000LL + eight_digits(digits) * 1000LL;
+    value = short_value(end - 11, &out->value);
+    if (!value && !(value = long_value(p, end - 11, &out->value)))
+        return 0;
+    out->path.p = p;
+    out->path.n = (size_t)(value - 1 - p);
+    out->timed = 1;
+    return value - 1 > p && value[-2] != ' ' && value[-2] != '\t';
+}
+
+typedef struct {
+    slice text;
+    graphite_line read;
+    uint64_t hash;
+    int reason;
+} path_line;
+
+/* Read the next lines and fetch what will be looked at; how many there are. */
+static int read_group(const table *t, const char **at, const char *end, int dialect, path_line *lines)
+{
+    int count = 0, i;
+    while (count < GROUP && mt_next_line(at, end, &lines[count].text)) {
+        path_line *l = &lines[count++];
+        l->reason = WHY_OK;
+        if (!read_plain(l->text.p, l->text.n, &l->read))
+            l->reason = mt_graphite_line(&l->read, l->text.p, l->text.n);
+        if (!l->reason)
+            l->hash = mt_hash_path(t, l->read.path, dialect);
+    }
+    for (i = 0; i < count; i++)
+        if (!lines[i].reason)
+            mt_fetch_path(t, lines[i].hash);
+    return count;
+}
+
+static inline uint64_t keep(table *t, uint32_t index, const graphite_line *read, int64_t now_ms)
+{
+    return (uint64_t)mt_keep_point(t, index, read->timed ? read->time_ms : now_ms, read->value);
+}
+
+/* Parse whole Graphite lines and keep their points; how many. */
+uint64_t mt_feed_graphite(table *t, const char *block, size_t n, int64_t now_ms, int dialect)
+{
+    const char *at = block;
+    path_line lines[GROUP];
+    uint64_t kept = 0, number = 0;
+    int count, i;
+    mt_bound_raw(t);
+    while ((count = read_group(t, &at, block + n, dialect, lines))) {
+        number += (uint64_t)count;
+        for (i = 0; i < count; i++) {
+            path_line *l = &lines[i];
+            uint32_t index;
+            if (!l->reason)
+                l->reason = mt_resolve_path(t, l->read.path, l->hash, dialect, &index);
+            if (l->reason)
+                mt_reject(t, l->reason, l->text.p, l->text.n);
+            else
+                kept += keep(t, index, &l->read, now_ms);
+        }
+    }
+    t->lane->tally.lines += number;
+    t->lane->tally.bytes += n;
+    t->lane->tally.samples += kept;
+    return kept;
 }

@@ -19,6 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "numbers are laid out as little-endian machines have them; elsewhere the pure twin runs"
+#endif
+
 #pragma GCC visibility push(hidden)
 
 enum reason {
@@ -67,7 +71,11 @@ enum dialect {
 #define EXCERPT_BYTES 160
 #define REJECTS_KEPT 1000
 #define REJECT_CHAINS 1024
-#define POINTS_KEPT (1 << 20)
+#define POINTS_KEPT (1 << 21)
+#define POINTS_PER_PACK 4096
+#define PACK_SPAN_MS 86400000
+#define PACK_HEAD 24
+#define PACK_ROOM(count) (PACK_HEAD + 16 * (size_t)(count) + 8)
 #define EVENTS_WAITING 10000
 #define EVENT_BYTES_WAITING (8 << 20)
 #define DATAGRAM_BYTES 65535
@@ -205,11 +213,24 @@ typedef struct {
     uint8_t *registers;
 } set;
 
+/* A value and its time: what of a point is packed. */
+typedef struct {
+    int64_t time_ms;
+    double n;
+} moment;
+
+typedef struct {
+    int64_t time_ms;
+    double n;
+    uint32_t series;
+} point;
+
+/* A point that is not to be packed: of a counter, or with a denominator. */
 typedef struct {
     int64_t time_ms;
     double n, d;
     uint32_t series;
-} point;
+} odd_point;
 
 typedef struct {
     int64_t start_ms, latest;
@@ -284,6 +305,10 @@ typedef struct {
     scratch scratch;
     point *points;
     size_t point_count, point_cap;
+    odd_point *odds;
+    size_t odd_count, odd_cap;
+    uint32_t *row_of; /* by series, while points are taken out; else 0 */
+    uint32_t row_cap;
     int64_t open_ms; /* when the open period began; 0 while nobody has said */
     late_part *lates;
     uint32_t late_count, late_cap;
@@ -316,7 +341,7 @@ typedef struct {
 
 /* Rows taken out: how long the arrays are, and where they lie in one piece of memory. */
 typedef struct {
-    size_t rows, keys, samples, bins, hashes, registers;
+    size_t rows, keys, samples, bins, hashes, registers, packs;
     int weighted;
 } flush_sizes;
 
@@ -335,6 +360,8 @@ typedef struct {
     double *bin_counts;
     uint64_t *hashes;
     uint8_t *registers;
+    uint32_t *pack_ends;
+    char *packs;
 } flush_arrays;
 
 typedef struct {
@@ -345,6 +372,11 @@ typedef struct {
 } harvest;
 
 enum harvest_of { TAKE_OUT, LOOK_AT, GAUGE_VALUES };
+
+/* How far the flat arrays are filled. */
+typedef struct {
+    size_t keys, samples, bins, hashes, registers;
+} row_places;
 
 /* number.c */
 int mt_number(const char *p, size_t n, double *out);
@@ -373,6 +405,7 @@ int mt_is_event(const char *p, size_t n);
 int mt_event_is_good(const char *p, size_t n);
 int mt_graphite_line(graphite_line *out, const char *p, size_t n);
 int mt_graphite_key(scratch *s, slice path, int dialect);
+uint64_t mt_feed_graphite(table *t, const char *block, size_t n, int64_t now_ms, int dialect);
 
 /* table.c */
 table *mt_table_new(uint32_t series_limit, uint32_t timer_samples, uint32_t set_members, double ln_gamma);
@@ -384,7 +417,6 @@ int mt_restore_gauge(table *t, const char *key, size_t n, double value);
 int mt_rehash(table *t, uint32_t slots);
 void mt_reslot(table *t);
 void mt_forget_raw(table *t);
-int mt_keep_point(table *t, uint32_t index, int64_t time_ms, double n, double d);
 void mt_lock(table *t);
 int mt_try_lock(table *t);
 void mt_unlock(table *t);
@@ -403,8 +435,11 @@ int mt_keep_event(table *t, const char *p, size_t n);
 /* feed.c */
 void mt_feed_later(table *t);
 uint64_t mt_feed_statsd(table *t, const char *block, size_t n, int dialect);
-uint64_t mt_feed_graphite(table *t, const char *block, size_t n, int64_t now_ms, int dialect);
 int mt_next_line(const char **at, const char *end, slice *out);
+void mt_bound_raw(table *t);
+uint64_t mt_hash_path(const table *t, slice path, int dialect);
+void mt_fetch_path(const table *t, uint64_t hash);
+int mt_resolve_path(table *t, slice path, uint64_t hash, int dialect, uint32_t *index);
 
 /* drain.c */
 typedef struct {
@@ -449,7 +484,18 @@ int mt_set_to_registers(set *s);
 
 /* flush.c */
 int mt_harvest(table *t, int what, int64_t start_ms, double period, harvest *out);
+int mt_lay_out(harvest *h);
+void mt_put_head(const table *t, const series *s, const flush_arrays *a, size_t row, row_places *at);
+void mt_put_late(const table *t, const flush_arrays *a, size_t row, const late_part *p, row_places *at);
+
+/* points.c */
+int mt_keep_any_point(table *t, uint32_t index, int64_t time_ms, double n, double d);
 int mt_harvest_points(table *t, harvest *out);
+
+/* packs.c */
+size_t mt_pack(const moment *m, uint32_t count, char *out);
+uint32_t mt_pack_fits(const moment *m, size_t count);
+uint32_t mt_unpack(const char *p, size_t n, moment *out);
 
 /* guard.c */
 int mt_is_crowded(const table *t, const char *key, size_t n);
@@ -481,6 +527,16 @@ static inline int mt_has_time(const group *g)
 static inline double mt_within(double value)
 {
     return value > LARGEST ? LARGEST : value < -LARGEST ? -LARGEST : value;
+}
+
+/* Keep a gauge's value that has its own time; 0 where there is no room. */
+static inline int mt_keep_point(table *t, uint32_t index, int64_t time_ms, double n)
+{
+    point p = {time_ms, n, index};
+    if (t->point_count == t->point_cap || t->point_count + t->odd_count >= POINTS_KEPT)
+        return mt_keep_any_point(t, index, time_ms, n, 1);
+    t->points[t->point_count++] = p;
+    return 1;
 }
 
 /* Move the extremes of a series that has `count` samples. */

@@ -109,6 +109,21 @@ static uint64_t merge_into(table *t, series *s, const flush_arrays *a, size_t ro
     return a->counts[row];
 }
 
+/* Keep a point, or those of a pack; how many found room. */
+static uint64_t merge_points(table *t, uint32_t index, const flush_arrays *a, size_t row)
+{
+    moment moments[POINTS_PER_PACK];
+    range packed = range_of(a->pack_ends, row);
+    uint32_t count, i;
+    uint64_t kept = 0;
+    if (packed.from == packed.to)
+        return (uint64_t)mt_keep_any_point(t, index, a->times[row], a->n[row], a->d[row]);
+    count = mt_unpack(a->packs + packed.from, packed.to - packed.from, moments);
+    for (i = 0; i < count; i++)
+        kept += (uint64_t)mt_keep_point(t, index, moments[i].time_ms, moments[i].n);
+    return kept;
+}
+
 /* Take one row in; how many samples. */
 static uint64_t merge_one(table *t, const flush_arrays *a, size_t row)
 {
@@ -129,7 +144,7 @@ static uint64_t merge_one(table *t, const flush_arrays *a, size_t row)
     }
     s = &t->series[index];
     if (is_point)
-        return (uint64_t)mt_keep_point(t, index, a->times[row], a->n[row], a->d[row]);
+        return merge_points(t, index, a, row);
     is_late = a->times[row] && a->times[row] != t->open_ms && (kind == 'c' || kind == 'g');
     if (is_late && !mt_is_timely(t, (double)a->times[row] / 1000)) {
         refuse(t, WHY_BAD_TIME, a, row, key);

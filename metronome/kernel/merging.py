@@ -6,7 +6,8 @@ stands; one with d = 0 (a table with ``relative_gauges``) is a sum of changes to
 table keeps, and its extremes are changes to that value too.  The order in which rows are merged is
 the order in which their samples count as having come in.
 
-*Points*: a counter's or gauge's row without a period has its own time and is kept as a point.
+*Points*: a counter's or gauge's row without a period has its own time and is kept as a point, or as
+those in its pack.
 
 *Late parts*: a counter's or gauge's row with a period and a time that is neither 0 nor the open
 period's is a further part of its own period (``late.py``).
@@ -24,9 +25,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from metronome.kernel.cells import REGISTERS, Cell, GaugeCell, SetCell, TimerCell, within
+from metronome.kernel.packs import unpack
 from metronome.model import KIND_CODES, Columns, Kind, Ragged
 
 _KEY_BYTES = 65535
+_GAUGE = KIND_CODES[Kind.GAUGE]
 
 
 class Given(NamedTuple):
@@ -48,10 +51,13 @@ class Given(NamedTuple):
     bin_counts: list[float]
     hashes: list[int]
     registers: bytes
+    points: list[tuple[int, float]]
+    """Times and values of what is to be kept as points; of other rows what their pack has."""
 
 
 def check(columns: Columns) -> None:
-    """``ValueError`` unless each row has a series key, samples, and registers in full or not at all.
+    """``ValueError`` unless each row has a series key, samples, registers in full or not at all, and its
+    points where it has a pack.
 
     That the arrays fit each other is not looked at: whoever read them has (``wire/records.py``).
     """
@@ -70,6 +76,11 @@ def check(columns: Columns) -> None:
     registers = np.diff(columns.registers.ends.astype(np.int64), prepend=0)
     if not np.isin(registers, (0, REGISTERS)).all():
         raise ValueError("a set has some of its registers only")
+    if len(columns.packs.ends):
+        packed = unpack(columns.packs)[0]
+        fits = (columns.keys.flat[starts] == _GAUGE) & (columns.periods == 0) & (columns.d == 1)
+        if not ((packed == 0) | (fits & (packed == columns.counts))).all():
+            raise ValueError("a pack has not the points of its row")
 
 
 def given(columns: Columns) -> Iterator[Given]:
@@ -84,7 +95,13 @@ def given(columns: Columns) -> Iterator[Given]:
     plain = [column.tolist() for column in (columns.times, columns.counts, columns.n, columns.d)]
     spread = [column.tolist() for column in (columns.low, columns.high, columns.squares)]
     registers = [columns.registers.row(row).tobytes() for row in range(len(columns))]
-    return map(Given._make, zip(keys, kinds, *plain, *spread, moments, *ragged, registers, strict=True))
+    points = [[(time, n)] for time, n in zip(plain[0], plain[2], strict=True)]
+    counts, times, values = unpack(columns.packs)
+    packed, ends = list(zip(times.tolist(), values.tolist(), strict=True)), np.cumsum(counts).tolist()
+    for row in np.flatnonzero(counts).tolist():
+        points[row] = packed[ends[row] - int(counts[row]) : ends[row]]
+    rows = zip(keys, kinds, *plain, *spread, moments, *ragged, registers, points, strict=True)
+    return map(Given._make, rows)
 
 
 def _rows(ragged: Ragged, number: int) -> list[list[Any]]:

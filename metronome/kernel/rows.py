@@ -1,8 +1,16 @@
-"""Cells to columns: how the pure twin writes a flush."""
+"""Cells to columns: how the pure twin writes a flush.
+
+*Points.*  Those of a gauge, with d = 1, become one row for each series, in the order in which the series
+came, or several rows of at most ``POINTS_PER_PACK`` points and ``PACK_SPAN_MS``.  Such a row says how
+many points it stands for, its time and n are those of the latest of them, of equally late ones the
+last to come, and low and high their extremes; where there is more than one, all are in its pack
+(``packs.py``), ascending in time, of equal times in the order in which they came.  Any other point
+has a row of its own behind those.  Points are instants: the period of their rows is 0.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -10,6 +18,8 @@ import numpy as np
 
 from metronome.kernel.cells import Cell, GaugeCell, SetCell, TimerCell
 from metronome.kernel.late import LatePart
+from metronome.kernel.packs import pack
+from metronome.limits import PACK_SPAN_MS, POINTS_PER_PACK
 from metronome.model import Columns, Ragged
 
 
@@ -69,22 +79,24 @@ def columns_of_values(gauges: list[GaugeCell]) -> Columns:
 
 
 def columns_of_points(points: list[Point], late: Sequence[LatePart] = (), period: float = 0.0) -> Columns:
-    """One row for each point, in their order; instants, so their period is 0.  Then one for each
-    part of another period."""
-    cells = [point.cell for point in points] + [part.cell for part in late]
-    n = [point.n for point in points]
+    """A row for each series, or each point that is not to be packed.  Then one for each part of
+    another period."""
+    bunches = list(_bunches(points))
+    latest = [bunch[-1] for bunch in bunches]
+    values = [[point.n for point in bunch] for bunch in bunches]
+    cells = [point.cell for point in latest] + [part.cell for part in late]
     none = np.empty(0, np.uint32)
     return Columns(
         keys=ragged([cell.key for cell in cells], "u1"),
         ids=np.array([cell.id for cell in cells], np.uint64),
         kinds=np.array([cell.kind for cell in cells], np.uint8),
-        times=np.array([point.time_ms for point in points] + [part.start_ms for part in late], np.int64),
-        periods=_floats([0.0] * len(points) + [period] * len(late)),
-        counts=np.array([1] * len(points) + [part.count for part in late], np.uint32),
-        n=_floats(n + [part.n for part in late]),
-        d=_floats([point.d for point in points] + [part.d for part in late]),
-        low=_floats(n + [part.low for part in late]),
-        high=_floats(n + [part.high for part in late]),
+        times=np.array([point.time_ms for point in latest] + [part.start_ms for part in late], np.int64),
+        periods=_floats([0.0] * len(latest) + [period] * len(late)),
+        counts=np.array([*map(len, bunches), *(part.count for part in late)], np.uint32),
+        n=_floats([point.n for point in latest] + [part.n for part in late]),
+        d=_floats([point.d for point in latest] + [part.d for part in late]),
+        low=_floats([*map(min, values), *(part.low for part in late)]),
+        high=_floats([*map(max, values), *(part.high for part in late)]),
         squares=np.zeros(len(cells)),
         samples=Ragged(none, np.empty(0)),
         weights=Ragged(none, np.empty(0)),
@@ -92,7 +104,38 @@ def columns_of_points(points: list[Point], late: Sequence[LatePart] = (), period
         bin_counts=Ragged(none, np.empty(0)),
         hashes=Ragged(none, np.empty(0, np.uint64)),
         registers=Ragged(none, np.empty(0, np.uint8)),
+        packs=_packs(bunches, len(late)),
     )
+
+
+def _bunches(points: list[Point]) -> Iterator[list[Point]]:
+    """The points of each row, ascending in time."""
+    gauges: dict[bytes, list[Point]] = {}
+    odd = []
+    for point in points:
+        if isinstance(point.cell, GaugeCell) and point.d == 1:
+            gauges.setdefault(point.cell.key, []).append(point)
+        else:
+            odd.append([point])
+    for bunch in gauges.values():
+        bunch.sort(key=lambda point: point.time_ms)
+        begin = 0
+        while begin < len(bunch):
+            end = min(begin + POINTS_PER_PACK, len(bunch))
+            while bunch[end - 1].time_ms - bunch[begin].time_ms > PACK_SPAN_MS:
+                end -= 1
+            yield bunch[begin:end]
+            begin = end
+    yield from odd
+
+
+def _packs(bunches: list[list[Point]], late: int) -> Ragged:
+    several = [bunch if len(bunch) > 1 else [] for bunch in bunches]
+    counts = [*map(len, several), *[0] * late]
+    if not any(counts):
+        return Ragged(np.empty(0, np.uint32), np.empty(0, np.uint8))
+    moments = [point.time_ms for bunch in several for point in bunch]
+    return pack(counts, moments, [point.n for bunch in several for point in bunch])
 
 
 def _floats(values: Iterable[float]) -> np.ndarray[Any, np.dtype[np.float64]]:

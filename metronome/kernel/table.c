@@ -42,6 +42,8 @@ void mt_table_free(table *t)
     free(t->raw.p);
     free(t->spots);
     free(t->points);
+    free(t->odds);
+    free(t->row_of);
     free(t->lates);
     free(t->late_slots);
     free(t->prefixes);
@@ -246,31 +248,4 @@ uint32_t mt_intern_other(table *t, const char *key, size_t n, uint32_t why)
     if (!NO_PLACE(at))
         t->series[at].flags |= S_OTHER;
     return at;
-}
-
-/* Keep a sample that has its own time; 0 where there is no room. */
-int mt_keep_point(table *t, uint32_t index, int64_t time_ms, double n, double d)
-{
-    point *p;
-    if (t->point_count == POINTS_KEPT) {
-        t->lane->tally.shed++;
-        return 0;
-    }
-    if (t->point_count == t->point_cap) {
-        size_t cap = t->point_cap ? 2 * t->point_cap : 256;
-        p = realloc(t->points, cap * sizeof *p);
-        if (!p) {
-            t->failed = 1;
-            return 0;
-        }
-        t->points = p;
-        t->point_cap = cap;
-    }
-    p = &t->points[t->point_count++];
-    p->series = index;
-    p->time_ms = time_ms;
-    p->n = n;
-    p->d = d;
-    t->series[index].used = t->flushes + 1;
-    return 1;
 }

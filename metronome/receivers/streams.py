@@ -4,12 +4,15 @@ Whole lines are taken in block by block.  While the intake has no room nothing i
 the sender waits instead of losing.  A last line without a line end counts when the sender has
 closed properly (``printf 'a:1|c' | nc``); when the connection broke it may be cut, and is refused.
 A connection that is silent for too long is closed, and there are never more than a set number.
+
+A sender that has more for us than we read at once is read in larger pieces: what a piece costs, however
+large it is, is then shared by more lines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Final, cast
 from typing import Protocol as TypingProtocol
 
 from twisted.internet.defer import Deferred, gatherResults, succeed
@@ -19,16 +22,21 @@ from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.python.failure import Failure
 
 from metronome.addresses import Address
+from metronome.limits import STREAM_READ_BYTES
 from metronome.receivers import sockets
 from metronome.receivers.interface import Given
 from metronome.wire.framing import Framing, Lines, Taken
 
+READ_AT_ONCE: Final = 1 << 16
+"""What Twisted reads from a connection at once."""
 Feed = Callable[[bytes, str], None]
 """Takes a block of whole lines and its sender."""
 
 
 class _Transport(TypingProtocol):
     """What is used of Twisted's stream transports."""
+
+    bufferSize: int
 
     def pauseProducing(self) -> None: ...
     def resumeProducing(self) -> None: ...
@@ -45,6 +53,7 @@ class LineConnection(Protocol):
         self._framing = owner.framing()
         self._idle: IDelayedCall | None = None
         self._lost = False
+        self._waiting = False
         self.gone: Deferred[None] = Deferred()
 
     def connectionMade(self) -> None:
@@ -63,10 +72,19 @@ class LineConnection(Protocol):
             self.close()
             return
         if self._given.inlet.blocked():
-            # Waiting is ours, not the sender's silence.
-            self._unwatch()
-            self._transport.pauseProducing()
-            self._given.inlet.when_free().addCallback(self._go_on)
+            self._owner.hold()
+        elif len(data) >= READ_AT_ONCE:
+            self._read_more(len(data))
+
+    def hold(self) -> None:
+        """Read nothing until the intake has room again."""
+        if self._waiting or self._lost:
+            return
+        self._waiting = True
+        # Waiting is ours, not the sender's silence.
+        self._unwatch()
+        self._transport.pauseProducing()
+        self._given.inlet.when_free().addCallback(self._go_on)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._lost = True
@@ -88,6 +106,12 @@ class LineConnection(Protocol):
     @property
     def _transport(self) -> _Transport:
         return cast(_Transport, self.transport)
+
+    def _read_more(self, got: int) -> None:
+        """All that is read at once was there: read twice as much from now on."""
+        transport = self._transport
+        if got == transport.bufferSize < STREAM_READ_BYTES:
+            transport.bufferSize *= 2
 
     def _watch(self) -> None:
         """Count silence from now on."""
@@ -112,6 +136,7 @@ class LineConnection(Protocol):
         if self._given.inlet.blocked():
             self._given.inlet.when_free().addCallback(self._go_on)
             return
+        self._waiting = False
         self._watch()
         self._transport.resumeProducing()
 
@@ -193,6 +218,12 @@ class StreamListener(ConnectionListener):
         super().__init__(given)
         self.feed = feed
         self.framing = framing
+
+    def hold(self) -> None:
+        """There is no room: none of the connections is read, whichever has noticed."""
+        for connection in list(self._connections):
+            if isinstance(connection, LineConnection):
+                connection.hold()
 
     def connection(self, sender: str) -> LineConnection:
         """Lines, framed as they may be."""

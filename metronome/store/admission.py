@@ -11,9 +11,11 @@ from collections.abc import Iterable
 import numpy as np
 import orjson
 
+from metronome.fold.columns import expanded, first_times
 from metronome.limits import EARLIEST_MS, LATEST_MS
 from metronome.model import Columns, Event, Events, Flushed, Parts, Record, Tally, parse_key
 
+_DAY_MS = 86_400_000
 _TEXTS = ("type", "id", "eid", "referer", "format", "message")
 
 
@@ -32,8 +34,8 @@ def flaw(record: Record, new_rows: Iterable[int] | None = None) -> str:
 
 
 def _flaw_of_columns(columns: Columns, new_rows: Iterable[int] | None) -> str:
-    times = columns.times
-    if len(times) and not EARLIEST_MS <= int(times.min()) <= int(times.max()) <= LATEST_MS:
+    firsts, times = first_times(columns), columns.times
+    if len(times) and not EARLIEST_MS <= int(firsts.min()) <= int(times.max()) <= LATEST_MS:
         return "a part has a time outside 1970 to 9999"
     if new_rows is None:
         new_rows = np.unique(columns.ids, return_index=True)[1].tolist()
@@ -68,7 +70,10 @@ def stored_lines(stored: Iterable[Record]) -> Iterable[Tally]:
     for record in stored:
         content = record.content
         if isinstance(content, Parts):
-            times, numbers = content.columns.times, content.columns.counts
+            columns = content.columns
+            several = first_times(columns) // _DAY_MS != columns.times // _DAY_MS
+            columns = expanded(columns, several) if several.any() else columns
+            times, numbers = columns.times, columns.counts
         elif isinstance(content, Events):
             times = np.array([event.get("received", event["time"]) for event in content.events], np.int64)
             numbers = np.ones(len(times), np.uint32)
@@ -77,7 +82,7 @@ def stored_lines(stored: Iterable[Record]) -> Iterable[Tally]:
         else:
             yield from content
             continue
-        days, place = np.unique(times // 86_400_000, return_inverse=True)
+        days, place = np.unique(times // _DAY_MS, return_inverse=True)
         sums = np.bincount(place, weights=numbers, minlength=len(days))
         for day, number in zip(days.tolist(), sums.tolist(), strict=True):
             yield Tally(content.stream, day_text(day), "", "stored", "", int(number))

@@ -15,10 +15,13 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from metronome.fold.cells import settled
+from metronome.fold.cells import Cells, settled
+from metronome.fold.piles import chosen
 from metronome.limits import MERGE_ROWS
-from metronome.model import Selection
+from metronome.model import F64, Kind, Selection
+from metronome.store import duckdb_packs
 from metronome.store.duckdb_file import Connection, scalar, transaction
 from metronome.store.duckdb_read import Bounds, Question, cells_and_periods
 from metronome.store.duckdb_write import Writer, lists_of
@@ -36,30 +39,48 @@ _UNBOUNDED: Final = Bounds(*[(1 << 62) - 1] * 3)
 """A chunk is bounded by its rows."""
 
 _DUE: Final = """
-SELECT time // $window AS part, sid,
-       count(*) + sum(coalesce(len(bins), len(hashes), len(registers), 0)) / 8 AS weight
-FROM parts WHERE stream = $stream AND step < $step AND time < $before
+SELECT part, sid, sum(weight) AS weight
+FROM (
+    SELECT time // $window AS part, sid,
+           count(*) + sum(coalesce(len(bins), len(hashes), len(registers), 0)) / 8 AS weight
+    FROM parts WHERE stream = $stream AND step < $step AND time < $before GROUP BY part, sid
+    UNION ALL
+    SELECT unnest(range(first // $window, least(last, $before - 1) // $window + 1)) AS part, sid,
+           count::DOUBLE AS weight
+    FROM packs WHERE stream = $stream AND step < $step AND first < $before)
 GROUP BY part, sid ORDER BY part, sid
 """
 _CHOOSE: Final = """
 CREATE OR REPLACE TEMP TABLE chosen AS
 SELECT sid, kind, sid AS owner FROM series WHERE sid IN (
     SELECT sid FROM parts WHERE stream = $stream AND time >= $start AND time < $end
+    AND step < $step AND sid BETWEEN $first AND $last
+    UNION ALL
+    SELECT sid FROM packs WHERE stream = $stream AND last >= $start AND packs.first < $end
     AND step < $step AND sid BETWEEN $first AND $last)
+"""
+_DELETE_PACKS: Final = """
+DELETE FROM packs WHERE stream = $stream AND last >= $start AND packs.first < $end AND step <= $step
+AND sid BETWEEN $first AND $last AND sid IN (SELECT sid FROM chosen)
 """
 _DELETE_CHOSEN: Final = """
 DELETE FROM parts WHERE stream = $stream AND time >= $start AND time < $end AND step <= $step
 AND sid BETWEEN $first AND $last AND sid IN (SELECT sid FROM chosen)
 """
+_OLD: Final = "FROM packs WHERE stream = $stream AND first < $before"
 _SUSPECTS: Final = """
 CREATE OR REPLACE TEMP TABLE suspects AS
-SELECT DISTINCT sid FROM parts WHERE stream = $stream AND time < $before
-AND sid NOT IN (SELECT sid FROM parts WHERE stream = $stream AND time >= $recent)
+SELECT DISTINCT sid FROM (
+    SELECT sid FROM parts WHERE stream = $stream AND time < $before
+    UNION ALL SELECT sid FROM packs WHERE stream = $stream AND first < $before)
+WHERE sid NOT IN (SELECT sid FROM parts WHERE stream = $stream AND time >= $recent)
+AND sid NOT IN (SELECT sid FROM packs WHERE stream = $stream AND last >= $recent)
 """
 _DELETE_SERIES: Final = """
 DELETE FROM series WHERE stream = $stream AND sid IN (
     FROM suspects WHERE sid NOT IN (
-        SELECT sid FROM parts WHERE stream = $stream AND sid IN (FROM suspects)))
+        SELECT sid FROM parts WHERE stream = $stream AND sid IN (FROM suspects)
+        UNION ALL SELECT sid FROM packs WHERE stream = $stream AND sid IN (FROM suspects)))
 """
 
 
@@ -93,15 +114,43 @@ class Chunk(NamedTuple):
         kind_of = np.zeros(int(kinds["sid"].max(initial=0)) + 1, np.uint8)
         kind_of[kinds["sid"]] = kinds["kind"]
         cells, periods = cells_and_periods(writer.connection, question, kind_of, sketches=True)
-        cells = settled(cells)
-        deleted = _changed(writer.connection, _DELETE_CHOSEN, self._asdict())
+        cells, periods = settled(cells), np.maximum(periods, float(self.step))
+        deleted = self._take_packs_out(writer, question)
+        deleted += _changed(writer.connection, _DELETE_CHOSEN, self._asdict())
+        single = _are_single(cells, periods, self.step)
+        if single.any():
+            self._insert_packs(writer, cells, single)
+        self._insert_rows(writer, chosen(cells, np.flatnonzero(~single)), periods[~single])
+        return deleted - len(cells.owners)
+
+    def _take_packs_out(self, writer: Writer, question: Question) -> int:
+        """Delete the packs, insert what of them is outside; how many points are out."""
+        found = list(duckdb_packs.read(writer.connection, duckdb_packs.CHOSEN, question.values))
+        _changed(writer.connection, _DELETE_PACKS, self._asdict())
+        gone = 0
+        for points in found:
+            gone += len(points.times)
+            for outside in (points.times < self.start, points.times >= self.end):
+                gone -= duckdb_packs.insert_points(writer.connection, points.cut(outside))
+        return gone
+
+    def _insert_packs(self, writer: Writer, cells: Cells, single: npt.NDArray[np.bool_]) -> None:
+        sids, counts = np.unique(cells.owners[single], return_counts=True)
+        # A window has fewer steps than a pack may have points.
+        same = np.zeros(len(sids), np.int64)
+        rows = {"stream": same + self.stream, "sid": sids, "gateway": same + _NOBODY}
+        rows |= {"position": same, "step": same + self.step}
+        points = duckdb_packs.Points(rows, counts, cells.times[single], cells.n[single])
+        duckdb_packs.insert_points(writer.connection, points)
+
+    def _insert_rows(self, writer: Writer, cells: Cells, periods: F64) -> None:
         rows = np.arange(len(cells.owners))
         plain = {
             "row": rows,
             "stream": np.full(len(rows), self.stream, np.int32),
             "sid": cells.owners.astype(np.int32),
             "time": cells.times,
-            "period": np.maximum(periods, float(self.step)),
+            "period": periods,
             "count": cells.counts.astype(np.uint64),
             "n": cells.n,
             "d": cells.d,
@@ -111,7 +160,15 @@ class Chunk(NamedTuple):
             "position": np.zeros(len(rows), np.int64),
         }
         writer.insert_parts(plain, lists_of(cells, rows), _NOBODY, self.step)
-        return deleted - len(rows)
+
+
+def _are_single(cells: Cells, periods: F64, step: int) -> npt.NDArray[np.bool_]:
+    """Which cells are one gauge point each, beside others of their series."""
+    single: npt.NDArray[np.bool_] = (cells.kinds == Kind.GAUGE) & (cells.counts == 1) & (periods == step)
+    single &= (cells.low == cells.n) & (cells.high == cells.n)
+    if single.any():
+        single &= np.bincount(cells.owners[single], minlength=int(cells.owners.max()) + 1)[cells.owners] > 1
+    return single
 
 
 def chunks_due(
@@ -184,16 +241,29 @@ def _chunks(connection: Connection, stream: int, merge: Merge, rows: int) -> lis
 def _delete_parts(connection: Connection, stream: int, before: int, now: int) -> int:
     """Delete a stream's parts before a time, and the series that have none left."""
     values = {"stream": stream, "before": before}
-    some = "SELECT 1 FROM parts WHERE stream = $stream AND time < $before LIMIT 1"
+    old = f"SELECT 1 {_OLD}"
+    some = f"SELECT 1 FROM parts WHERE stream = $stream AND time < $before UNION ALL {old} LIMIT 1"
     if not connection.execute(some, values).fetchall():
         return 0
     connection.execute(_SUSPECTS, {**values, "recent": max(before, now - _RECENT_MS)})
     deleted = _changed(
         connection, "DELETE FROM parts WHERE stream = $stream AND time < $before", values
     )
+    deleted += _delete_points(connection, stream, before)
     connection.execute(_DELETE_SERIES, {"stream": stream})
     connection.execute("DROP TABLE suspects")
     return deleted
+
+
+def _delete_points(connection: Connection, stream: int, before: int) -> int:
+    """Delete points before a time; a pack that goes on behind it is packed again."""
+    values = {"stream": stream, "before": before}
+    gone = int(connection.execute(f"SELECT coalesce(sum(count), 0) {_OLD}", values).fetchall()[0][0])
+    some = list(duckdb_packs.read(connection, f"{_OLD} AND last >= $before", values))
+    connection.execute(f"DELETE {_OLD}", values)
+    for points in some:
+        gone -= duckdb_packs.insert_points(connection, points.cut(points.times >= before))
+    return gone
 
 
 def _changed(connection: Connection, sql: str, values: dict[str, int]) -> int:

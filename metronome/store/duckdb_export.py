@@ -3,37 +3,50 @@
 The order is that of the gateways' names and, within a gateway, of the rows as they lie in the
 file, which is the order in which they were written; merged parts, which are nobody's, come
 first.  So of gauges and of events of equal time the one that stood stands in the copy as well.
+Packs come in front of their gateway's other parts; but those of their points that were written
+after another part of the same time come behind these (``duckdb_export_packs.py``).
 
 A place is a number.  Each gateway's rows of a table have a range of numbers as wide as the
-table, and a row's place is the start of that range and its ``rowid``.  DuckDB finds a range of
-rowids by skipping blocks, so a page costs what it holds, wherever it is.
+table, and a row's place is the start of that range and its ``rowid``, for packs times the most
+rows that one can become.  DuckDB finds a range of rowids by skipping blocks, so a page costs what
+it holds, wherever it is.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from metronome.fold.columns import no_rows, ragged_of, take
+from metronome.fold.columns import no_rows, ragged_of
 from metronome.limits import READ_BYTES
 from metronome.model import I64, Columns, Event, Events, Parts, Ragged, Record, Tally
 from metronome.store.admission import day_text
 from metronome.store.duckdb_events import EVENT_COLUMNS, event_of
+from metronome.store.duckdb_export_packs import (
+    WITHIN_A_DAY,
+    Contents,
+    Range,
+    by_stream,
+    of_packs,
+    over_midnight,
+)
 from metronome.store.duckdb_file import Connection, scalar
 from metronome.store.interface import Exported
 
 _MOST_COUNT: Final = (1 << 32) - 1
 """What a part can say of its samples; a merged row that holds more is copied as so many."""
 
-_RANGE: Final = "gateway = $gateway AND {table}.rowid >= $first AND {table}.rowid < $last"
+_RANGE: Final = "{table}.gateway = $gateway AND {table}.rowid >= $first AND {table}.rowid < $last"
 _WEIGHTS: Final = f"SELECT rowid AS row, {{weight}} AS weight FROM {{table}} WHERE {_RANGE} ORDER BY row"
 _NEXT: Final = "SELECT min(rowid) FROM {table} WHERE gateway = $gateway AND rowid >= $first"
 _WEIGHT: Final = {
     "parts": "100 + 10 * coalesce(len(bins), len(hashes), len(registers), 0)",
     "events": "100 + strlen(labels) + strlen(rest) + strlen(message)",
+    "packs": "if(step > 0, 100 * count, 100 + octet_length(points))",
 }
 """About the bytes of a row."""
 _PARTS: Final = f"""
@@ -68,15 +81,10 @@ FROM tallies JOIN streams USING (stream) GROUP BY ALL ORDER BY ALL
 _STORED: Final = f"""
 SELECT name, day, sum(number)::BIGINT FROM (
     SELECT stream, time // 86400000 AS day, least(count, {_MOST_COUNT}) AS number FROM parts
+    UNION ALL SELECT stream, first // 86400000, count FROM packs WHERE {WITHIN_A_DAY}
     UNION ALL SELECT stream, if(received = -1, time, received) // 86400000, 1 FROM events)
 JOIN streams USING (stream) GROUP BY ALL
 """
-
-
-Range = dict[str, int]
-"""Parameters of a range of rows: ``gateway``, ``first`` and ``last``."""
-Contents = list[tuple[int, Parts | Events]]
-"""Contents of records, each with its number of rows."""
 
 
 class _Section(NamedTuple):
@@ -95,24 +103,29 @@ class _Rows(NamedTuple):
     gateway: int
     most: int
     contents: Callable[[Connection, Range], Contents]
+    spread: int = 1
+    """The most rows of contents that one row can become."""
 
     def read(self, first: int) -> tuple[list[Record], int]:
         """See ``_Section``."""
-        rows, weights = self._weights(first)
-        if not len(rows):
-            sql = _NEXT.format(table=self.table)
-            values = {"gateway": self.gateway, "first": first + self.most}
-            following = self.connection.execute(sql, values).fetchall()[0][0]
-            if following is None:
-                return [], first
-            rows, weights = self._weights(following)
-        fitting = max(int(np.searchsorted(np.cumsum(weights), READ_BYTES, side="right")), 1)
-        place, end = int(rows[0]), int(rows[:fitting][-1]) + 1
-        records = []
-        for size, content in self.contents(self.connection, self._range(place, end)):
-            records.append(Record(place, content))
-            place += size
-        return records, end
+        begin = -(-first // self.spread)
+        while True:
+            rows, weights = self._weights(begin)
+            if not len(rows):
+                sql = _NEXT.format(table=self.table)
+                values = {"gateway": self.gateway, "first": begin + self.most}
+                following = self.connection.execute(sql, values).fetchall()[0][0]
+                if following is None:
+                    return [], first
+                rows, weights = self._weights(following)
+            fitting = max(int(np.searchsorted(np.cumsum(weights), READ_BYTES, side="right")), 1)
+            row, begin = int(rows[0]), int(rows[:fitting][-1]) + 1
+            place, records = row * self.spread, []
+            for size, content in self.contents(self.connection, self._range(row, begin)):
+                records.append(Record(place, content))
+                place += size
+            if records:
+                return records, begin * self.spread
 
     def _weights(self, first: int) -> tuple[I64, I64]:
         sql = _WEIGHTS.format(table=self.table, weight=_WEIGHT[self.table])
@@ -138,10 +151,20 @@ def page(connection: Connection, after: int, most: int) -> Exported:
 
 def _sections(connection: Connection, most: int) -> Iterator[_Section]:
     named = connection.execute("SELECT gateway FROM gateways ORDER BY name").fetchall()
-    for table, contents in (("parts", _parts), ("events", _events)):
-        width = scalar(connection, f"SELECT coalesce(max(rowid) + 1, 0) FROM {table}")
-        for gateway in (0, *(row[0] for row in named)):
-            yield _Section(width, _Rows(connection, table, gateway, most, contents).read)
+    gateways = (0, *(row[0] for row in named))
+    widths = {
+        table: scalar(connection, f"SELECT coalesce(max(rowid) + 1, 0) FROM {table}")
+        for table in ("packs", "parts", "events")
+    }
+    spread = scalar(connection, "SELECT coalesce(max(count), 1) FROM packs")
+    early, late = partial(of_packs, _RANGE, False), partial(of_packs, _RANGE, True)
+    points = (("packs", early, spread), ("parts", _parts, 1), ("packs", late, spread))
+    for gateway in gateways:
+        for table, contents, factor in points:
+            rows = _Rows(connection, table, gateway, most, contents, factor)
+            yield _Section(widths[table] * factor, rows.read)
+    for gateway in gateways:
+        yield _Section(widths["events"], _Rows(connection, "events", gateway, most, _events).read)
     yield _Section(scalar(connection, "SELECT count(*) FROM eids"), partial(_ids, connection, most))
     lines = _lines(connection)
     yield _Section(len(lines), lambda first: ([Record(first, lines[first:])], len(lines)))
@@ -152,13 +175,7 @@ def _sections(connection: Connection, most: int) -> Iterator[_Section]:
 
 def _parts(connection: Connection, rows: Range) -> Contents:
     found = connection.execute(_PARTS, rows).fetchnumpy()
-    columns = _columns(connection, found, rows)
-    names, which = np.unique(found["stream"].astype(str), return_inverse=True)
-    contents: Contents = []
-    for number, name in enumerate(names.tolist()):
-        own = take(columns, np.flatnonzero(which == number))
-        contents.append((len(own), Parts(name, own)))
-    return contents
+    return by_stream(found["stream"], _columns(connection, found, rows))
 
 
 def _columns(connection: Connection, found: dict[str, Any], rows: Range) -> Columns:
@@ -222,11 +239,11 @@ def _ids(connection: Connection, most: int, first: int) -> tuple[list[Record], i
 
 def _lines(connection: Connection) -> list[Tally]:
     """The books, less what a store counts by itself when it is given the parts and events."""
-    stored = {
-        (name, day_text(day)): number for name, day, number in connection.execute(_STORED).fetchall()
-    }
+    stored: Counter[tuple[str, str]] = Counter()
+    for name, day, number in [*connection.execute(_STORED).fetchall(), *over_midnight(connection)]:
+        stored[name, day_text(day)] += number
     lines = [Tally(*line) for line in connection.execute(_BOOKS).fetchall()]
     for index, line in enumerate(lines):
         if line.outcome == "stored":
-            lines[index] = line._replace(number=line.number - stored.get((line.stream, line.day), 0))
+            lines[index] = line._replace(number=line.number - stored[line.stream, line.day])
     return [line for line in lines if line.number or line.outcome != "stored"]

@@ -2,8 +2,9 @@
 
 The parts of one series and step come together first (a gauge keeps its latest value), then
 the series of one group.  Both happen in SQL for numbers, by bin for sketches, by hash and by
-register for sets.  What SQL hands back are the cells of ``fold.cells``, which makes the
-answer of them, so a store and the fold cannot differ in what an answer looks like.
+register for sets; packs are taken apart for it (``duckdb_packs.py``).  What SQL hands back are
+the cells of ``fold.cells``, which makes the answer of them, so a store and the fold cannot differ
+in what an answer looks like.
 """
 
 from __future__ import annotations
@@ -18,11 +19,17 @@ from metronome.fold.cells import Cells, Header, folded_of
 from metronome.limits import BINS_PER_ANSWER, POINTS_PER_ANSWER, SERIES_PER_ANSWER
 from metronome.model import F64, I64, U8, Folded, Found, Kind, Selection, parse_key
 from metronome.store.duckdb_events import matching
-from metronome.store.duckdb_file import Connection, tables
+from metronome.store.duckdb_file import Arrays, Connection, tables
+from metronome.store.duckdb_packs import CHOSEN, read, stepped
 
 _PARTS: Final = """
 FROM parts JOIN chosen USING (sid)
 WHERE parts.stream = $stream AND time >= $start AND time < $end AND step <= $most_step"""
+_WITH_PACKS: Final = f"""
+FROM (SELECT {{columns}} {_PARTS} UNION ALL SELECT {{columns}} FROM stepped JOIN chosen USING (sid))"""
+_GAUGE_COLUMNS: Final = (
+    "sid, kind, owner, time, n, 1.0 AS d, low, high, count, squares, period, gateway, position"
+)
 
 _ANY_STEP: Final = (1 << 31) - 1
 _LATEST: Final = "arg_max(n, row(time, list_extract($ranks, gateway + 1), position))"
@@ -42,14 +49,16 @@ SELECT {owner}, {moment} AS moment, {n} AS n, {d} AS d, sum(count)::DOUBLE AS co
 """
 
 
-def _fold(kind: Kind, moment: str, apart: bool) -> str:
+def _fold(kind: Kind, moment: str, apart: bool, packed: bool) -> str:
     """SQL that folds the parts of each owner and moment.
 
     Gauges of a group take two turns: the latest of each series, then the sum of those.
-    ``apart`` says that every owner is one series.
+    ``apart`` says that every owner is one series, ``packed`` that there is a table ``stepped``.
     """
     n, d = _N_AND_D[kind]
     rows = f"{_PARTS} AND kind = {int(kind)}"
+    if packed:
+        rows = f"{_WITH_PACKS.format(columns=_GAUGE_COLUMNS)} WHERE kind = {int(kind)}"
     turn = {"owner": "owner", "moment": moment, "n": n, "d": d, "rows": rows}
     if apart:
         return _FOLD.format(sources="1", **turn)
@@ -100,18 +109,42 @@ class Question(NamedTuple):
 def find(connection: Connection, stream: int, selection: Selection, most: int) -> list[Found]:
     """The series with parts in the selection's time, by key; at most so many."""
     where, values = _series_where(stream, selection)
-    rows = connection.execute(
-        f"""
-SELECT key, first, last
-FROM (SELECT sid, min(time) AS first, max(time) AS last FROM parts
-      WHERE stream = $stream AND time >= $start AND time < $end
-        AND sid IN (SELECT sid FROM series WHERE {where})
-      GROUP BY sid) JOIN series USING (sid)
-ORDER BY key LIMIT {most + 1}""",
-        {**values, "start": selection.start, "end": selection.end},
-    ).fetchall()
+    values |= {"start": selection.start, "end": selection.end}
+    chosen = f"sid IN (SELECT sid FROM series WHERE {where})"
+    with tables(connection, edges=_edges(connection, chosen, values)):
+        rows = connection.execute(_FIND.format(chosen=chosen, limit=most + 1), values).fetchall()
     _bound(len(rows), most, "series")
     return [Found(parse_key(key.encode()), first, last) for key, first, last in rows]
+
+
+_FIND: Final = """
+SELECT key, first, last
+FROM (SELECT sid, min(first) AS first, max(last) AS last FROM (
+          SELECT sid, time AS first, time AS last FROM parts
+          WHERE stream = $stream AND time >= $start AND time < $end AND {chosen}
+          UNION ALL
+          SELECT sid, first, last FROM packs
+          WHERE stream = $stream AND first >= $start AND last < $end AND {chosen}
+          UNION ALL
+          SELECT sid, first, last FROM edges)
+      GROUP BY sid) JOIN series USING (sid)
+ORDER BY key LIMIT {limit}"""
+_EDGES: Final = """
+FROM packs WHERE stream = $stream AND first < $end AND last >= $start AND (first < $start OR last >= $end)
+AND {chosen}"""
+
+
+def _edges(connection: Connection, chosen: str, values: dict[str, Any]) -> Arrays:
+    """Packs that lie in the time in part: the first and last point in it."""
+    found = [(np.empty(0, np.int64),) * 3]
+    for points in read(connection, _EDGES.format(chosen=chosen), values):
+        inside = points.cut((points.times >= values["start"]) & (points.times < values["end"]))
+        rows = np.flatnonzero(inside.counts)
+        ends = np.cumsum(inside.counts)[rows]
+        begins = ends - inside.counts[rows]
+        found.append((points.rows["sid"][rows], inside.times[begins], inside.times[ends - 1]))
+    sids, firsts, lasts = (np.concatenate(column) for column in zip(*found, strict=True))
+    return {"sid": sids, "first": firsts, "last": lasts}
 
 
 def fetch(connection: Connection, question: Question, *, sketches: bool, members: bool) -> list[Folded]:
@@ -224,10 +257,15 @@ def _numbers(connection: Connection, question: Question, kinds: set[Kind]) -> di
     answers = []
     for kind in sorted(kinds):
         values: dict[str, Any] = question.values
+        points = None
         if kind is Kind.GAUGE:
+            points = stepped(connection, CHOSEN, values, question.step, question.ranks)
             values["ranks"] = question.ranks
-        sql = f"{_fold(kind, question.moment, question.by is None)} LIMIT {question.bounds.points + 1}"
-        answers.append(connection.execute(sql, values).fetchnumpy())
+        sql = _fold(kind, question.moment, question.by is None, points is not None)
+        with tables(connection, **({} if points is None else {"stepped": points})):
+            answers.append(
+                connection.execute(f"{sql} LIMIT {question.bounds.points + 1}", values).fetchnumpy()
+            )
         _bound(sum(len(answer["n"]) for answer in answers), question.bounds.points, "points")
     names = ("owner", "moment", "period", *_NUMBERS)
     if not answers:

@@ -1,4 +1,5 @@
-"""Batches to rows: series are given small numbers, samples become bins, columns go in whole.
+"""Batches to rows: series are given small numbers, samples become bins, columns go in whole, packs as
+they are.
 
 Everything that a batch adds and the new applied position are one transaction.  Columns are
 handed to DuckDB as numpy arrays, which it reads where they lie; lists are put together from
@@ -16,14 +17,16 @@ import numpy.typing as npt
 
 from metronome.errors import StoreRejected
 from metronome.fold.cells import Cells, cells_of
-from metronome.fold.columns import join, keys_of
+from metronome.fold.columns import join, keys_of, lengths_of, take, unpacked
 from metronome.fold.index import Index, grown
 from metronome.model import I64, U64, Batch, Columns, Events, Kind, Parts, Ragged, Record
+from metronome.store import duckdb_packs
 from metronome.store.admission import flaw, stored_lines
 from metronome.store.duckdb_events import INSERT_EVENTS, columns_of_events, received
 from metronome.store.duckdb_file import Arrays, Connection, scalar, tables, texts, transaction
 
 I32 = npt.NDArray[np.int32]
+Order = npt.NDArray[np.intp]
 
 _INSERT_SERIES = """
 INSERT INTO series
@@ -102,7 +105,7 @@ class Writer:
         self._known: dict[int, Known] = {}
         self._next_sid = 0
         self.load_series()
-        self.parts: int = scalar(connection, "SELECT count(*) FROM parts")
+        self.parts = count_parts(connection)
 
     @property
     def series(self) -> int:
@@ -146,10 +149,10 @@ class Writer:
         if number is None:
             return
         with transaction(self.connection):
-            for table in ("parts", "series", "events", "eids", "tallies", "streams"):
+            for table in ("parts", "packs", "series", "events", "eids", "tallies", "streams"):
                 self.connection.execute(f"DELETE FROM {table} WHERE stream = ?", [number])
         del self._known[number]
-        self.parts = scalar(self.connection, "SELECT count(*) FROM parts")
+        self.parts = count_parts(self.connection)
 
     # --- small numbers for long names ----------------------------------------------------------
 
@@ -217,9 +220,37 @@ class Writer:
         if not len(columns):
             return 0
         sid = np.concatenate(sids)
+        places: dict[str, npt.NDArray[Any]] = {
+            "stream": np.concatenate(streams),
+            "sid": sid,
+            "position": np.concatenate(positions),
+        }
+        packed = lengths_of(columns.packs, len(columns)) > 0
+        if not packed.any():
+            return self._write_rows(gateway, columns, places)
+        written = self._write_packs(gateway, columns, places, np.flatnonzero(packed))
+        rest = np.flatnonzero(~packed)
+        if len(rest):
+            others = {name: values[rest] for name, values in places.items()}
+            written += self._write_rows(gateway, take(unpacked(columns), rest), others)
+        return written
+
+    def _write_packs(self, gateway: int, columns: Columns, places: Arrays, chosen: Order) -> int:
+        order = chosen[np.lexsort((columns.times[chosen], places["sid"][chosen]))]
+        rows = {
+            **{name: values[order] for name, values in places.items()},
+            "last": columns.times[order],
+            "count": columns.counts[order],
+            "gateway": np.full(len(order), gateway),
+            "step": np.zeros(len(order), np.int32),
+        }
+        return duckdb_packs.insert(self.connection, rows, columns.packs, order)
+
+    def _write_rows(self, gateway: int, columns: Columns, places: Arrays) -> int:
+        sid = places["sid"]
         cells = cells_of(columns, sid.astype(np.int64), columns.times, sketches=True)
         plain: dict[str, npt.NDArray[Any]] = {
-            "stream": np.concatenate(streams),
+            "stream": places["stream"],
             "sid": sid,
             "time": columns.times,
             "period": columns.periods,
@@ -229,7 +260,7 @@ class Writer:
             "low": columns.low,
             "high": columns.high,
             "squares": columns.squares,
-            "position": np.where(columns.kinds == Kind.GAUGE, np.concatenate(positions), 0),
+            "position": np.where(columns.kinds == Kind.GAUGE, places["position"], 0),
         }
         row = np.arange(len(sid))
         if not (sid[1:] > sid[:-1]).all():
@@ -300,6 +331,12 @@ class Writer:
         """Run an INSERT that reads the arrays as tables."""
         with tables(self.connection, **views):
             self.connection.execute(sql, values or {})
+
+
+def count_parts(connection: Connection) -> int:
+    """How many parts there are; each point of a pack is one."""
+    rows, points = "(SELECT count(*) FROM parts)", "(SELECT coalesce(sum(count), 0) FROM packs)"
+    return scalar(connection, f"SELECT {rows} + {points}")
 
 
 def lists_of(cells: Cells, row: I64) -> dict[str, Arrays]:

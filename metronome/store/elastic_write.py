@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from metronome.errors import StoreRejected
-from metronome.fold.columns import take
+from metronome.fold.columns import expanded, take
 from metronome.limits import ELASTIC_BOOKS_KEPT, ELASTIC_SETTLED
 from metronome.model import Batch, Events, Parts, Record
 from metronome.store.admission import flaw, stored_lines
@@ -177,7 +177,7 @@ class Writer:
                 yield from self._events(gateway, position, content)
 
     def _parts(self, gateway: str, position: int, parts: Parts) -> Iterator[tuple[str, Doc]]:
-        columns = parts.columns
+        columns = expanded(parts.columns)
         fragments = self._fragments.of(parts.stream, columns)
         labels = {name for names in {one.names for one in fragments} for name in names}
         source = source_of(gateway, position, id_prefix(gateway, position))

@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred, execute, succeed
 
 from metronome.errors import StoreRejected
 from metronome.fold import events as event_folds
-from metronome.fold.columns import no_rows, take
+from metronome.fold.columns import expanded, no_rows, take
 from metronome.fold.rollup import compact, fold_parts
 from metronome.fold.select import Source, select
 from metronome.limits import COUNT_GROUPS, DUPLICATE_PAGE, EARLIEST_MS, EXPORT_ROWS, LATEST_MS
@@ -87,7 +87,7 @@ class MemoryStore:
     def _take(self, gateway: str, record: Record) -> None:
         content = record.content
         if isinstance(content, Parts):
-            source = (gateway, record.position, content.columns)
+            source = (gateway, record.position, expanded(content.columns))
             self._parts.setdefault(content.stream, []).append(source)
             self._eids.setdefault(content.stream, []).extend(content.ids)
         elif isinstance(content, Events):

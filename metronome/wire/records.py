@@ -7,7 +7,8 @@ A record of parts is laid out so that reading it copies nothing::
 The header is ``{"stream", "rows", "lengths", "ids", "flush"}``; the arrays follow in the order of
 ``Columns``' fields, a ragged one as ends and then flat, ``lengths`` counting the elements
 of each.  All numbers are little-endian; header and arrays each begin on a multiple of 8
-bytes, with zeros between.  The other kinds of record are plain JSON.
+bytes, with zeros between.  The other kinds of record are plain JSON.  Records of versions that
+knew no packs end in front of these, and are read as well.
 
 A column of one element for many rows has that value in every row; one without any, that is not
 ragged, has the values of another (``_AS``).  A flush of counters takes half the bytes so.
@@ -26,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from metronome.kernel import unpack
 from metronome.limits import RECORD_BYTES, ROWS_PER_RECORD
 from metronome.model import Columns, Events, Flushed, Kind, Parts, Ragged, Tally
 
@@ -52,6 +54,7 @@ DTYPES: Final = {
     "bin_counts": "<f8",
     "hashes": "<u8",
     "registers": "u1",
+    "packs": "u1",
 }
 """The element type of every column; of a ragged one that of its flat array."""
 
@@ -59,7 +62,11 @@ Buffer = bytes | memoryview
 
 ENDS_DTYPE: Final = "<u4"
 ALIGNMENT: Final = 8
-_RAGGED: Final = frozenset(("keys", "samples", "weights", "bins", "bin_counts", "hashes", "registers"))
+_RAGGED: Final = frozenset(
+    ("keys", "samples", "weights", "bins", "bin_counts", "hashes", "registers", "packs")
+)
+_LENGTHS: Final = len(DTYPES) + len(_RAGGED)
+_LENGTHS_BEFORE_PACKS: Final = _LENGTHS - 2
 _AS: Final = {"d": "counts", "low": "n", "high": "n"}
 """Columns that may be left out, and whose values they have then."""
 _PAIRS: Final = (("samples", "weights"), ("bins", "bin_counts"))
@@ -261,8 +268,10 @@ def _decode_parts(payload: bytes) -> Parts:
         flush = _typed(header["flush"], int)
     except (TypeError, KeyError) as error:
         raise ValueError(f"the header has the wrong shape: {error}") from error
+    if len(lengths) == _LENGTHS_BEFORE_PACKS:
+        lengths += [0, 0]
     most = max(*lengths, rows) if lengths else 0
-    if len(lengths) != len(DTYPES) + len(_RAGGED) or min(*lengths, rows) < 0 or most > len(payload):
+    if len(lengths) != _LENGTHS or min(*lengths, rows) < 0 or most > len(payload):
         raise ValueError("the header does not count the arrays of a part")
     offset = begin + len(_padding(begin))
     values: dict[str, Any] = {}
@@ -312,6 +321,16 @@ def _check(columns: Columns, rows: int) -> None:
             raise ValueError(f"{beside} do not fit {name}")
     if len(columns.bins.ends) != len(columns.bin_counts.ends):
         raise ValueError("bins have no counts")
+    if len(columns.packs.ends):
+        _check_packs(columns)
+
+
+def _check_packs(columns: Columns) -> None:
+    counts, times, _ = unpack(columns.packs)
+    packed = counts > 0
+    lasts = times[np.cumsum(counts)[packed] - 1]
+    if not np.array_equal(counts[packed], columns.counts[packed]) or (lasts != columns.times[packed]).any():
+        raise ValueError("a pack has not the points of its row")
 
 
 def _is_sound(ragged: Ragged, rows: int) -> bool:

@@ -17,7 +17,7 @@ from metronome.gateway.telemetry import Telemetry
 from metronome.gateway.writer import Writer
 from metronome.journal.memory_disk import MemoryDisk
 from metronome.kernel import Table, hash64
-from metronome.limits import JOURNAL_BYTES
+from metronome.limits import JOURNAL_BYTES, POINTS_WAITING
 from metronome.model import Event, Kind, Record, Series, canonical_labels, series_key
 from metronome.store.interface import Store
 from metronome.store.memory import MemoryStore
@@ -51,6 +51,7 @@ class Kit:
         store: Store | None = None,
         budget: int = JOURNAL_BYTES,
         now: float = START,
+        points_waiting: int = POINTS_WAITING,
     ):
         self.clock = Clock()
         self.clock.advance(now)
@@ -73,6 +74,7 @@ class Kit:
             self.clock,
             lambda: Table(),
             self.owns,
+            points_waiting,
         )
         self.flusher = Flusher(self.intake, self.journal, self.ledger, self.telemetry, self.clock, PERIOD)
         self.letters = KeptLetters()

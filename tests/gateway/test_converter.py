@@ -13,7 +13,8 @@ from metronome.fold.statsd import Naming
 from metronome.gateway.converter import ENCODINGS, Lines
 from metronome.gateway.rollup_lines import RuleLines
 from metronome.gateway.telemetry import Telemetry
-from metronome.kernel import hash64
+from metronome.kernel import Table, hash64
+from metronome.kernel.interface import Dialect
 from metronome.limits import IDLE_SECONDS
 from metronome.model import Batch, Flushed, Kind, Parts, Record, Series, series_key
 from metronome.wire.records import Row, columns_of
@@ -57,6 +58,14 @@ def test_pickle() -> None:
     (data,) = [chunk.data for chunk in lines("pickle").chunks(batch_of(parts)) if chunk.data]
     assert struct.unpack("!L", data[:4])[0] == len(data) - 4
     assert pickle.loads(data[4:]) == [("a", (START_MS // 1000, 2.5))]
+
+
+def test_packed_points_are_sent_one_by_one() -> None:
+    """Those of a series by their times, of equal times as they came."""
+    table = Table()
+    table.feed_graphite(b"a.b;k=v 1 30\nc 5 7\na.b;k=v 2 10\na.b;k=v 3 30\n", 1.0, Dialect())
+    sent = text(list(lines().chunks(batch_of(Parts("main", table.flush_points())))))
+    assert sent == "a.b;k=v 2 10\na.b;k=v 1 30\na.b;k=v 3 30\nc 5 7\n"
 
 
 def test_a_batch_asked_for_again_is_not_folded_twice() -> None:

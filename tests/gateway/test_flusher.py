@@ -65,6 +65,47 @@ def test_points_with_their_own_time_come_out_sooner() -> None:
     assert parts(kit) == [("load", 1_600_000_000_000, 0.5)]
 
 
+MANY = 1000
+
+
+def graphite(count: int, first: int = 0) -> bytes:
+    """So many points of one path."""
+    numbers = range(first, first + count)
+    return b"".join(b"load %d %d\n" % (number, 1_600_000_000 + number) for number in numbers)
+
+
+def test_many_points_are_journalled_at_once() -> None:
+    """They do not wait for their second, and the sender does not either."""
+    kit = Kit(points_waiting=MANY)
+    kit.flusher.start()
+    inlet = kit.intake.inlet("graphite", "main", Dialect())
+    inlet.graphite(graphite(MANY - 1))
+    kit.settle()
+    assert kit.journal.synced_end == 0
+    inlet.graphite(graphite(1, MANY))
+    assert not inlet.blocked()
+    kit.settle()
+    assert sum(int(one.content.columns.counts.sum()) for one in waiting(kit)) == MANY
+    assert kit.received() == kit.accounted() == MANY
+
+
+def test_points_wait_while_the_journal_is_at_it() -> None:
+    """What comes meanwhile goes when it has taken what came before; the sender waits."""
+    kit = Kit(points_waiting=MANY)
+    kit.flusher.start()
+    inlet = kit.intake.inlet("graphite", "main", Dialect())
+    for turn in (0, 1):
+        inlet.graphite(graphite(MANY, turn * MANY))
+        assert inlet.blocked() == bool(turn)
+    free = inlet.when_free()
+    kit.settle()
+    assert free.called
+    kit.clock.advance(POINTS_INTERVAL)
+    kit.settle()
+    assert not inlet.blocked()
+    assert sum(int(one.content.columns.counts.sum()) for one in waiting(kit)) == 2 * MANY
+
+
 def test_stopping_flushes_the_open_period_without_ending_it() -> None:
     """What was folded so far is kept; the next run ends the period."""
     kit = Kit()

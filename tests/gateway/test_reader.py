@@ -7,6 +7,7 @@ import pytest
 from metronome.fold.stat import parse_stat
 from metronome.gateway.intake import TickRow
 from metronome.kernel import hash64
+from metronome.kernel.interface import Dialect
 from metronome.model import EventSelection, Kind, Selection, Series, canonical_labels, series_key
 from metronome.wire.records import Row
 from tests.gateway.kit import START_MS, Kit, counter, view
@@ -131,3 +132,28 @@ def test_series_of_store_and_journal_are_one_list() -> None:
     assert [name for name, *_ in listed("*")] == ["a", "aa", "b", "c", "a"]
     assert listed("a", where=(("code", "2"),)) == []
     assert listed("a", start=START_MS + 1) == [("a", Kind.COUNTER, 20_000, 20_000)]
+
+
+def test_packed_points_are_read_while_they_wait_and_when_they_are_stored() -> None:
+    """Each at its own time, and only those of the time asked for."""
+    kit = Kit()
+    kit.flusher.start()
+    seconds = START_MS // 1000
+    lines = b"".join(b"load %d %d\n" % (n, seconds + n) for n in (0, 3, 3, 12, 25))
+    kit.intake.inlet("graphite", "main", Dialect()).graphite(lines)
+    kit.clock.advance(1)
+    kit.settle()
+
+    def asked() -> tuple[list[tuple[int, float, float]], list[tuple[int, int]]]:
+        selection = Selection("main", "load", start=START_MS + 1, end=START_MS + 25_000)
+        (one,) = kit.wait(kit.reader.fetch(selection, STEP, (), parse_stat("last")))
+        found = kit.wait(kit.reader.series(selection))
+        rows = zip(one.times.tolist(), one.n.tolist(), one.counts.tolist(), strict=True)
+        return list(rows), [(series.first, series.last) for series in found]
+
+    wanted = [(START_MS, 3.0, 2.0), (START_MS + STEP, 12.0, 1.0)], [(START_MS + 3000, START_MS + 12_000)]
+    assert asked() == wanted
+    start_store(kit)
+    assert kit.journal.cursor("store") == kit.journal.synced_end
+    assert asked() == wanted
+    assert kit.received() == kit.accounted() == 5

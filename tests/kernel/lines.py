@@ -144,6 +144,10 @@ PATHS += [
 TIMES = [
     b"",
     b"100",
+    b"1700000000",
+    b"1700000010",
+    b"1700000020",
+    b"17000000x0",
     b"-1",
     b"N",
     b"n",
@@ -247,7 +251,7 @@ def outcome(
         if rng.random() < 0.3:
             out.append(_forgotten(table, rng))
         if rng.random() < 0.3:
-            out.append(_merged(kernel, table, statsd, dialect, lane))
+            out.append(_merged(kernel, table, (statsd, graphite), dialect, lane))
         out.append(dumped(table.flush_points()))
         if rng.random() < 0.5:
             out.append(dumped(table.flush(1000, 10.0)))
@@ -272,10 +276,13 @@ def _fed(table: Any, block: bytes, dialect: Dialect, lane: int, rng: random.Rand
         return table.drain(ours.fileno(), rng.randint(1, 5), dialect, lane), table.senders()
 
 
-def _merged(kernel: ModuleType, table: Any, block: bytes, dialect: Dialect, lane: int) -> Any:
+def _merged(
+    kernel: ModuleType, table: Any, blocks: tuple[bytes, bytes], dialect: Dialect, lane: int
+) -> Any:
     """What another table folded, and what was taken in of it."""
     other = kernel.Table(timer_samples=2, set_members=1, relative_gauges=True, period=0.001)
-    other.feed_statsd(block, dialect)
+    other.feed_statsd(blocks[0], dialect)
+    other.feed_graphite(blocks[1], 1.0, dialect)
     parts = [other.flush(0, 1.0), other.flush_points()]
     return [dumped(part) for part in parts], [table.merge(part, lane) for part in parts], table.waiting
 

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from metronome.fold.columns import take
 from metronome.kernel.interface import Table
 from metronome.kernel.merging import check
+from metronome.kernel.packs import pack
 from metronome.model import Columns, Kind, Ragged
 from metronome.wire import records
 from tests.kernel.conftest import twin
@@ -200,11 +202,24 @@ def test_a_late_part_that_is_too_late_is_refused(kernel: ModuleType) -> None:
     ]
 
 
+def test_points_in_packs_are_points(kernel: ModuleType) -> None:
+    """Taken apart they are kept as they came; what finds no room counts one by one."""
+    table, part = kernel.Table(series_limit=2), kernel.Table()
+    part.feed_graphite(b"a 1 3\na 2 1\na 3 3\nb 5 5\nc 1 1\nc 1 2\n", 1.0, UNION)
+    columns = part.flush_points()
+    assert table.merge(columns) == 4
+    assert table.counts()["rejected:too_many_series"] == 2
+    assert dumped(table.flush_points()) == dumped(take(columns, np.array([0, 1])))
+
+
 def test_nothing_merges_to_nothing(kernel: ModuleType) -> None:
     """Columns without rows are no mistake."""
     table = kernel.Table()
     assert table.merge(kernel.Table().flush(0, 1.0)) == 0
     assert table.waiting == 0
+
+
+PACK = pack([1], [0], [1.0])
 
 
 def damaged(name: str, columns: Columns) -> Columns:
@@ -215,17 +230,18 @@ def damaged(name: str, columns: Columns) -> Columns:
         "no kind": {"keys": Ragged(ends, np.full_like(columns.keys.flat, ord("x")))},
         "no samples": {"counts": np.zeros_like(columns.counts)},
         "some registers": {"registers": Ragged(np.array([0, 7], np.uint32), np.zeros(7, np.uint8))},
+        "points": {"packs": Ragged(np.full(2, len(PACK.flat), np.uint32), PACK.flat)},
     }
     return replace(columns, **whole[name])
 
 
-@pytest.mark.parametrize("wrong", ["no key", "no kind", "no samples", "some registers"])
+@pytest.mark.parametrize("wrong", ["no key", "no kind", "no samples", "some registers", "points"])
 def test_rows_that_no_table_gives_are_refused(kernel: ModuleType, wrong: str) -> None:
     """``ValueError``, and nothing of it is taken in."""
     part, table = kernel.Table(), kernel.Table()
     part.feed_statsd(b"a:1|c\nb:x|s", UNION)
     columns = part.flush(0, 1.0)
     check(columns)
-    with pytest.raises(ValueError, match=r"a (row|series key|set) has"):
+    with pytest.raises(ValueError, match=r"a (row|series key|set|pack) has"):
         table.merge(damaged(wrong, columns))
     assert table.waiting == 0

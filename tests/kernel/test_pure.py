@@ -7,8 +7,15 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from metronome.fold.columns import expanded
 from metronome.kernel.interface import Dialect, Mapped, Reject
-from metronome.limits import EVENT_BYTES_WAITING, EVENTS_WAITING, POINTS_KEPT, REJECTS_KEPT
+from metronome.limits import (
+    EVENT_BYTES_WAITING,
+    EVENTS_WAITING,
+    POINTS_KEPT,
+    POINTS_PER_PACK,
+    REJECTS_KEPT,
+)
 from metronome.model import Kind, Labels, Series, series_key
 from tests.kernel.helpers import UNION, rows
 
@@ -55,7 +62,8 @@ def test_graphite_lines_are_gauge_points(kernel: ModuleType) -> None:
     table = kernel.Table()
     block = b"a.b 1 100\na.b 2 100\nc;k=v 3\nbad\nc;k=v 4 -1\n"
     assert table.feed_graphite(block, 1700000000.1236, UNION) == 4
-    found = [(row["series"], row["kinds"], row["times"], row["n"]) for row in rows(table.flush_points())]
+    points = expanded(table.flush_points())
+    found = [(row["series"], row["kinds"], row["times"], row["n"]) for row in rows(points)]
     labelled = ("c", (("k", "v"),))
     now = 1700000000124
     assert found == [
@@ -177,7 +185,10 @@ def test_points_are_bounded(native: ModuleType) -> None:
     assert table.feed_graphite(block, 0.0, UNION) == POINTS_KEPT // 2 - 1
     assert table.counts()["shed:queue_full"] == 2
     assert not table.add_point(b"ga", 1, 1.0)
-    assert len(table.flush_points()) == POINTS_KEPT
+    assert not table.add_point(b"ca", 1, 1.0)
+    columns = table.flush_points()
+    assert (int(columns.counts.sum()), int(columns.counts.max())) == (POINTS_KEPT, POINTS_PER_PACK)
+    assert table.add_point(b"ga", 1, 1.0)
 
 
 def test_counts_are_totals(kernel: ModuleType) -> None:

@@ -8,8 +8,8 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from metronome.limits import LINE_BYTES
-from metronome.receivers.streams import LineConnection, StreamListener
+from metronome.limits import LINE_BYTES, STREAM_READ_BYTES
+from metronome.receivers.streams import READ_AT_ONCE, LineConnection, StreamListener
 from tests.receivers.fakes import RememberingInlet, counted, given
 
 PEER = IPv4Address("TCP", "192.0.2.7", 4711)
@@ -79,6 +79,31 @@ class StreamTests(SynchronousTestCase):
         self.inlet.freed()
         self.assertEqual(transport.producerState, "producing")
         self.assertEqual(self.inlet.text, b"a:1|c\n")
+
+    def test_no_connection_is_read_while_the_intake_is_full(self) -> None:
+        """Whichever of them has noticed; each goes on when there is room."""
+        connection, transport = self.connect()
+        _, other = self.connect()
+        self.inlet.full = True
+        connection.dataReceived(b"a:1|c\n")
+        self.assertEqual((transport.producerState, other.producerState), ("paused", "paused"))
+        self.inlet.full = False
+        self.inlet.freed()
+        self.assertEqual((transport.producerState, other.producerState), ("producing", "producing"))
+        self.reactor.advance(61)
+        self.assertTrue(transport.disconnected and other.disconnected)
+
+    def test_who_has_much_to_send_is_read_in_large_pieces(self) -> None:
+        """Twice as much as last time, if all of that was there, up to a limit."""
+        connection, transport = self.connect()
+        sizes = []
+        transport.bufferSize = READ_AT_ONCE
+        for got in (READ_AT_ONCE - 1, READ_AT_ONCE, READ_AT_ONCE, *[STREAM_READ_BYTES] * 5):
+            connection.dataReceived(b"a:1|c\n" + b"\n" * (min(got, transport.bufferSize) - 6))
+            sizes.append(transport.bufferSize)
+        doubled = [READ_AT_ONCE << power for power in (0, 1, 1, 2, 3, 4, 4, 4)]
+        self.assertEqual(sizes, doubled)
+        self.assertEqual(doubled[-1], STREAM_READ_BYTES)
 
     def test_waiting_for_room_is_not_silence(self) -> None:
         """The idle limit runs only while we read."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
-from metronome.fold.columns import no_rows
+from metronome.fold.columns import no_rows, take
+from metronome.kernel import pack
 from metronome.model import (
     Batch,
     Columns,
@@ -79,6 +81,29 @@ def members(name: str, time: int, words: Iterable[str], **labels: str) -> Row:
 
 def parts(*rows: Row, stream: str = "main", ids: tuple[tuple[int, str], ...] = ()) -> Parts:
     return Parts(stream, columns_of(rows) if rows else no_rows(), ids)
+
+
+def packed(content: Parts) -> Parts:
+    """Parts as a table gives them: the points of a gauge are one row, packed if there are several."""
+    columns = content.columns
+    instants = (columns.kinds == Kind.GAUGE) & (columns.periods == 0)
+    bunches: dict[int, list[int]] = {}
+    for index in range(len(columns)):
+        bunches.setdefault(int(columns.ids[index]) if instants[index] else -1 - index, []).append(index)
+    ordered = [sorted(bunch, key=lambda index: columns.times[index]) for bunch in bunches.values()]
+    several = [bunch if len(bunch) > 1 else [] for bunch in ordered]
+    points = np.array([index for bunch in several for index in bunch], np.int64)
+    packs = pack(list(map(len, several)), columns.times[points], columns.n[points])
+    last = take(columns, np.array([bunch[-1] for bunch in ordered], np.int64))
+    return content._replace(
+        columns=replace(
+            last,
+            counts=np.array([columns.counts[bunch].sum() for bunch in ordered], np.uint32),
+            low=np.array([columns.low[bunch].min() for bunch in ordered], np.float64),
+            high=np.array([columns.high[bunch].max() for bunch in ordered], np.float64),
+            packs=packs if len(points) else last.packs,
+        )
+    )
 
 
 def happened(time: int, type_: str = "view", id_: str = "a", **values: Any) -> Event:

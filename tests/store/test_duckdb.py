@@ -25,6 +25,7 @@ from tests.store.build import RECORD, batch, counter, events, gauge, happened, m
 from tests.store.contract import ALL, FindingContract, FoldingContract, StoreCase, WritingContract
 from tests.store.contract_export import ExportContract
 from tests.store.contract_keeping import EventsContract, KeepingContract
+from tests.store.contract_packs import PacksContract
 
 
 class InMemory:
@@ -60,6 +61,10 @@ class EventsTests(InMemory, EventsContract, SynchronousTestCase):
 
 
 class KeepingTests(InMemory, KeepingContract, SynchronousTestCase):
+    """See the contract."""
+
+
+class PacksTests(InMemory, PacksContract, SynchronousTestCase):
     """See the contract."""
 
 

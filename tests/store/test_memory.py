@@ -9,6 +9,7 @@ from metronome.store.interface import Store
 from tests.store.contract import FindingContract, FoldingContract, WritingContract
 from tests.store.contract_export import ExportContract
 from tests.store.contract_keeping import EventsContract, KeepingContract
+from tests.store.contract_packs import PacksContract
 
 
 class InMemory:
@@ -33,6 +34,10 @@ class EventsTests(InMemory, EventsContract, SynchronousTestCase):
 
 
 class KeepingTests(InMemory, KeepingContract, SynchronousTestCase):
+    """See the contract."""
+
+
+class PacksTests(InMemory, PacksContract, SynchronousTestCase):
     """See the contract."""
 
 

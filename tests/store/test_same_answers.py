@@ -9,13 +9,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metronome.model import Batch, EventSelection, Kind, Selection, Tally
+from metronome.model import Batch, EventSelection, Kind, Parts, Selection, Tally
 from metronome.store import open_store
 from metronome.store.elastic_read import Bounds
 from metronome.store.interface import Retention, Rung, Store
 from metronome.threads.memory import ImmediateWorker
 from metronome.wire.records import Row
-from tests.store.build import batch, counter, events, gauge, happened, members, parts, plain, timer
+from tests.store.build import batch, counter, events, gauge, happened, members, packed, parts, plain, timer
 from tests.store.child import finish
 from tests.store.cluster import FakeCluster
 from tests.store.contract_export import answers, copy
@@ -71,8 +71,18 @@ def happenings(draw: st.DrawFn) -> Any:
     return happened(draw(times), type_, id_, **draw(st.fixed_dictionaries({}, optional=further)))
 
 
+@st.composite
+def series(draw: st.DrawFn) -> Parts:
+    """Points that came together."""
+    name, own = draw(names), draw(labels)
+    points = draw(st.lists(st.tuples(times | st.integers(0, 40_000), values), min_size=1, max_size=12))
+    further = draw(st.lists(rows(), max_size=3))
+    return packed(parts(*(gauge(name, time, value, **own) for time, value in points), *further))
+
+
 contents = st.one_of(
     st.lists(rows(), max_size=12).map(lambda some: parts(*some)),
+    series(),
     st.lists(rows(), max_size=4).map(lambda some: parts(*some, stream="other", ids=((5, "p"),))),
     st.lists(happenings(), max_size=5).map(lambda some: events(*some)),
     st.just([Tally("main", "1970-01-01", "udp", "rejected", "bad_value", 3)]),
@@ -108,6 +118,7 @@ def apply(store: Store, script: list[Any]) -> list[Any]:
     written: list[Batch] = []
     ends: dict[str, int] = {}
     answers = []
+    now = 0  # never goes back, or stores would know more of what was merged than the rule does
     for what, *how in script:
         if what == "write":
             gateway, inside = how
@@ -117,7 +128,8 @@ def apply(store: Store, script: list[Any]) -> list[Any]:
         elif what == "replay" and how[0] < len(written):
             finish(store.write(written[how[0]]))
         elif what == "expire":
-            answers.append(finish(store.expire(how[0], {"main": RETENTION, "other": RETENTION})))
+            now = max(now, how[0])
+            answers.append(finish(store.expire(now, {"main": RETENTION, "other": RETENTION})))
         elif what == "forget":
             finish(store.forget(how[0]))
     return answers

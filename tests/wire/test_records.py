@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metronome.fold.columns import join
+from metronome.kernel import pack
 from metronome.limits import ROWS_PER_RECORD
 from metronome.model import (
     Columns,
@@ -298,3 +300,60 @@ def test_split_cuts_by_bytes() -> None:
 def test_split_of_nothing() -> None:
     """No rows give no records."""
     assert records.split(columns_of([])) == []
+
+
+def decoded(payload: bytes) -> Parts:
+    parts = records.decode(records.KIND_PARTS, payload)
+    assert isinstance(parts, Parts)
+    return parts
+
+
+PACKED = replace(
+    columns_of([row("a", Kind.GAUGE, time=5000, counts=2, period=0.0), row("b", Kind.GAUGE)]),
+    packs=pack([2, 0], [1000, 5000], [2.0, 3.0]),
+)
+
+
+def test_packs_come_back() -> None:
+    """With their rows; and other columns are written as before there were any."""
+    payload = records.encode_parts("main", PACKED)
+    assert as_lists(decoded(payload).columns) == as_lists(PACKED)
+    plain = records.encode_parts("main", columns_of([row()]))
+    assert len(decoded(plain).columns.packs.ends) == 0
+
+
+def test_records_of_versions_without_packs_are_read() -> None:
+    """Their header counts two arrays less."""
+    payload = records.encode_parts("main", FULL, ids=((1, "x"),), flush=7)
+    begin = 4 + int.from_bytes(payload[:4], "little")
+    header = orjson.loads(payload[4:begin])
+    assert header["lengths"][-2:] == [0, 0]
+    header["lengths"] = header["lengths"][:-2]
+    text = orjson.dumps(header)
+    older = len(text).to_bytes(4, "little") + text
+    older += bytes(-len(older) % 8) + payload[begin + -begin % 8 :]
+    parts = decoded(older)
+    assert (as_lists(parts.columns), parts.ids, parts.flush) == (as_lists(FULL), ((1, "x"),), 7)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"counts": np.array([3, 2], np.uint32)},
+        {"times": np.array([5001, 1000], np.int64)},
+        {"packs": Ragged(PACKED.packs.ends - np.array([1, 0], np.uint32), PACKED.packs.flat)},
+        {"packs": Ragged(PACKED.packs.ends * np.array([0, 1], np.uint32), PACKED.packs.flat)},
+    ],
+)
+def test_packs_that_are_not_of_their_rows(wrong: dict[str, Any]) -> None:
+    """Other numbers of points, other times, what is no pack."""
+    with pytest.raises(ValueError, match="pack"):
+        decoded(records.encode_parts("main", replace(PACKED, **wrong)))
+
+
+def test_records_are_split_by_the_bytes_of_packs_too() -> None:
+    """A row with a large pack weighs as much as it is."""
+    columns = join([PACKED] * 50)
+    pieces = records.split(columns, size=1000)
+    assert 5 < len(pieces) < 20
+    assert as_lists(join(pieces)) == as_lists(columns)
