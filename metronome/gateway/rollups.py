@@ -77,6 +77,11 @@ class Rollups:
             if not shelf.used:
                 del self._shelves[every]
 
+    def ask_again(self) -> None:
+        """Rules have changed everywhere: see whether there is a place for groups that had none."""
+        for shelf in self._shelves.values():
+            shelf.ask_again()
+
     def begin(self, since: int) -> None:
         """From this time on (ms) all parts are seen."""
         self._begun = True
@@ -142,6 +147,8 @@ class StreamRollups:
             self._streams[stream].use(book.of(stream), slots.get(stream, []))
             if not slots.get(stream):
                 del self._streams[stream]
+        for rollups in self._streams.values():
+            rollups.ask_again()
 
     def begin(self, since: int) -> None:
         """All parts from this time on (ms) are seen."""

@@ -131,6 +131,13 @@ class Shelf:
         self._bucketed = [number for number, slot in enumerate(self._slots) if slot and slot.buckets]
         self._forget()
 
+    def ask_again(self) -> None:
+        """Other rules stand: there may be a place now for groups that had none."""
+        for number, group in self._groups.items():
+            slot = self._slots[group.slot]
+            if group.out is None and slot is not None:
+                self._groups[number] = group._replace(out=self._make(slot, group.header))
+
     def _drop(self, number: int) -> None:
         for place in [place for place, group in self._groups.items() if group.slot == number]:
             self._leave(place)

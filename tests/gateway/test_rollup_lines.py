@@ -129,6 +129,21 @@ def test_of_two_with_one_path_the_first_stays() -> None:
     assert left == 1
 
 
+def test_a_path_that_is_free_again() -> None:
+    """When the rule that had it is gone, the one that it was in the way of has it at once, also where its
+    periods are others."""
+    other = '[[rollup]]\nmatch = "jobs"\nevery = {}\ngraphite = "web.1"\nstats = ["count"]\n'
+    found = world(book(WEB + other.format(20)))
+    found.inlet.statsd(b"http.a:1|c|#status:1\njobs:7|c")
+    found.next_flush()
+    found.inlet.statsd(b"http.a:1|c|#status:1\njobs:7|c")
+    assert "web.1.count 14" not in " ".join(found.next_flush())
+    found.out.use(book(other.format(20)))
+    found.inlet.statsd(b"http.a:1|c|#status:1\njobs:7|c")
+    lines = found.next_flush() + found.next_flush()
+    assert lines == [f"web.1.count 7 {STAMP + 30}"]
+
+
 def test_sets_behind_rules() -> None:
     """Named sets go on beside the rules; a rule that drops takes a series from them."""
     found = world(book(WEB + '[[rollup]]\nmatch = "http.*"\ndrop = true\n', "statsd", "tags"))
