@@ -17,7 +17,9 @@ from metronome.fold.rules import (
 )
 from metronome.fold.stat import parse_stat
 from metronome.fold.statsd import Namer, Naming
+from metronome.kernel import hash64
 from metronome.model import Kind, Series, canonical_labels, series_key
+from metronome.wire.records import Row, columns_of
 
 
 def series(name: str = "http.requests", kind: Kind = Kind.COUNTER, **labels: str) -> Series:
@@ -153,4 +155,6 @@ def test_rules_are_equal_wherever_they_stand() -> None:
 def test_names_of_the_sets(name: str, path: str) -> None:
     """statsd's names, its old ones, and the series' own with tags."""
     namer = Namer(naming_of(name, Naming()))
-    assert next(namer.idle(series_key(series("hits", host="a"))))[0] == path
+    key = series_key(series("hits", host="a"))
+    columns = columns_of([Row(key, hash64(key), Kind.COUNTER, 0, 10.0, 1, 1.0, 1.0, 1.0, 1.0, 0.0, ())])
+    assert next(namer.lines(columns))[0] == path
