@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -144,8 +144,9 @@ class Lines:
                 if ours and self._namers and record.position > self._told:
                     yield from self._flush(content)
                     self._told = record.position
-                for lines in self._rules.end(content, self._stream):
-                    yield from self._chunks(lines)
+                for portion in self._rules.end(content, self._stream):
+                    for rows in portion:
+                        yield from self._written(*rows)
                     yield Chunk(b"", 0, 0)
             self._done = record.position
             if ours:
@@ -161,10 +162,6 @@ class Lines:
         while len(self._marks) > 1 and (self._marks[1][0] <= needed or self._let_go()):
             self._marks.popleft()
         return self._marks[0][1] if self._marks[0][0] <= needed or self._let_go() else 0
-
-    def _chunks(self, points: Iterator[Line]) -> Iterator[Chunk]:
-        while some := list(islice(points, CARBON_CHUNK_LINES)):
-            yield Chunk(self._write(*graphite.rows_of(some)).data, len(some), 0)
 
     def _written(self, texts: Texts, form: Form, values: F64, seconds: I64) -> Iterator[Chunk]:
         """Rows as chunks; ``seconds`` of each, or of all."""
@@ -219,7 +216,8 @@ class Lines:
         silent = self._idle.silent(stamp)
         yield from self._repeated(silent, stamp // 1000)
         numbers = [namer.number_of_series(heard + len(silent)) for namer in self._namers.values()]
-        yield from self._chunks(Line(path, number, stamp // 1000) for path, number in dict(numbers).items())
+        lines = [Line(path, number, stamp // 1000) for path, number in dict(numbers).items()]
+        yield from self._written(*graphite.rows_of(lines))
         self._gathered.clear()
         self._idle.settle()
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from math import isfinite
 from typing import Final, NamedTuple
+
+import numpy as np
 
 from metronome.fold.cells import Header
 from metronome.fold.rules import NAME, Book, Clean, Rule, Slot, filled, graphite_slots, placed
@@ -22,9 +23,11 @@ from metronome.fold.stat import evaluate
 from metronome.gateway.rollups import Rollups, StreamRollups
 from metronome.gateway.shelf import Ended, Group
 from metronome.gateway.telemetry import Telemetry
+from metronome.kernel.paths import Spelling
+from metronome.kernel.writing import Form, joined
 from metronome.model import Flushed, Kind, Parts
 from metronome.wire import graphite
-from metronome.wire.graphite import Line
+from metronome.wire.graphite import Rows
 
 _UNSAFE_IN_ELEMENT: Final = re.compile(r"[^\w:@%+-]+")
 """What would end a path's element, or means something in Graphite's expressions."""
@@ -69,21 +72,26 @@ def clean_for(rule: Rule) -> Clean:
     return clean
 
 
-def lines_of(ended: Ended) -> Iterator[Line]:
-    """The lines of what has ended, group after group; values that are none are left out."""
+def rows_of(ended: Ended) -> Iterator[Rows]:
+    """The lines of what has ended, template after template; values that are none are left out."""
     rule, folded, over = ended.slot.rule, ended.values.folded, ended.values.over
-    seconds = (ended.start if rule.stamp == "start" else ended.end) // 1000
-    values = [
-        (over if len(over) and stat.name == "last" else evaluate(stat, folded, ended.slot.every)).tolist()
+    seconds = np.array([(ended.start if rule.stamp == "start" else ended.end) // 1000])
+    endings = endings_of(rule, folded.kind)
+    if not endings:
+        return
+    columns = [
+        over if len(over) and stat.name == "last" else evaluate(stat, folded, ended.slot.every)
         for stat in rule.stats_of(folded.kind)
     ]
-    endings = endings_of(rule, folded.kind)
-    for group, row in zip(ended.groups, zip(*values, strict=True), strict=bool(values)):
-        stems: tuple[Stem, ...] = group.out if isinstance(group.out, tuple) else ()
-        for head, tail in stems:
-            for ending, value in zip(endings, row, strict=True):
-                if isfinite(value):
-                    yield Line(head + ending + tail, value, seconds)
+    values = np.array(columns, np.float64).T
+    form = Form(Spelling.READY, (b"",) * len(endings), tuple([ending.encode() for ending in endings]))
+    stems: list[tuple[bytes, ...]] = [
+        group.out if isinstance(group.out, tuple) else () for group in ended.groups
+    ]
+    for place in range(max(map(len, stems), default=0)):
+        here = [row for row, paths in enumerate(stems) if len(paths) > place]
+        texts = joined([stems[row][place] for row in here])
+        yield Rows(texts, form, values if len(here) == len(stems) else values[here], seconds)
 
 
 class Paths:
@@ -91,11 +99,12 @@ class Paths:
 
     def __init__(self) -> None:
         self._bits: dict[str, int] = {}
-        self._taken: dict[Stem, int] = {}
+        self._taken: dict[bytes, int] = {}
 
-    def take(self, slot: Slot, header: Header) -> tuple[Stem, ...] | None:
-        """The paths of a new group; None when one of them is somebody's."""
-        stems, mine = stems_of(slot.rule, header), self._mask(slot.rule, header.kind)
+    def take(self, slot: Slot, header: Header) -> tuple[bytes, ...] | None:
+        """The paths of a new group, as halves with NUL between them; None when one is somebody's."""
+        mine = self._mask(slot.rule, header.kind)
+        stems = tuple([f"{head}\0{tail}".encode() for head, tail in stems_of(slot.rule, header)])
         if any(self._taken.get(stem, 0) & mine for stem in stems):
             return None
         for stem in stems:
@@ -145,10 +154,10 @@ class RuleLines:
         """Take parts of any stream."""
         self._rollups.keep(parts)
 
-    def end(self, flushed: Flushed, main: str) -> Iterator[Iterator[Line]]:
+    def end(self, flushed: Flushed, main: str) -> Iterator[Iterator[Rows]]:
         """A flush has ended: lines in portions, some without any."""
         for ended in self._rollups.end(flushed, main):
-            yield iter(()) if ended is None else lines_of(ended[1])
+            yield iter(()) if ended is None else rows_of(ended[1])
 
     def _of_stream(self, stream: str) -> Rollups:
         return Rollups(self._make, self._paths.leave, self._count)

@@ -19,7 +19,7 @@ from metronome.kernel.paths import Spelling, safe_path, safe_value, tag_text
 from metronome.kernel.writing import Form, Texts, Written, joined, number_text
 from metronome.model import F64, I64
 
-__all__ = ["Line", "encode", "number_text", "rows_of", "safe_path", "safe_value", "tag_text", "write"]
+__all__ = ["Line", "Rows", "encode", "number_text", "rows_of", "safe_path", "safe_value", "tag_text", "write"]
 
 
 class Line(NamedTuple):
@@ -31,6 +31,17 @@ class Line(NamedTuple):
     """Epoch seconds."""
 
 
+class Rows(NamedTuple):
+    """Many lines as arrays; ``kernel/writing.py`` says what they are."""
+
+    texts: Texts
+    form: Form
+    values: F64
+    """A row for each text, a column for each line of it."""
+    seconds: I64
+    """Of each row, or of all."""
+
+
 _WHOLE_PATHS: Final = Form(Spelling.READY, (b"",), (b"",))
 
 
@@ -39,10 +50,10 @@ def write(texts: Texts, form: Form, values: F64, seconds: I64) -> Written:
     return write_lines(texts, form, values, seconds)
 
 
-def rows_of(points: Iterable[Line]) -> tuple[Texts, Form, F64, I64]:
+def rows_of(points: Iterable[Line]) -> Rows:
     """Lines as rows to be written."""
     points = list(points)
-    return (
+    return Rows(
         joined([point.path.encode() for point in points]),
         _WHOLE_PATHS,
         np.array([[point.value] for point in points], np.float64).reshape(-1, 1),
