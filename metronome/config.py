@@ -78,8 +78,9 @@ class Setting(NamedTuple):
 
     @property
     def shown(self) -> object:
-        """What was written, as it may be shown: without a password in the store's URL."""
-        return masked(self.raw) if self.key.name == "store" and isinstance(self.raw, str) else self.raw
+        """What was written, as it may be shown: without a password in a URL, also where none may be."""
+        is_url = self.key.name in ("store", "remote-write") and isinstance(self.raw, str)
+        return masked(str(self.raw)) if is_url else self.raw
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,6 +268,14 @@ def test_outputs_that_cannot_be_told_apart_are_refused(addresses: list[str], wor
         load({"graphite-out": addresses}, {})
 
 
+def test_a_password_that_must_not_be_there_is_not_shown_either() -> None:
+    """What refuses it says where it stands, and not what it is."""
+    for url in ("http://ann:hunter2@x/write", "ftp://ann:hunter2@x"):
+        with pytest.raises(ConfigError, match=r'remote-write = "\w+://\*\*\*@x') as raised:
+            load({"remote-write": [url]}, {})
+        assert "hunter2" not in str(raised.value)
+
+
 def test_a_password_in_the_stores_url_is_not_shown() -> None:
     """Neither by ``--check-config`` nor by the console nor in an error."""
     found = load({"store": "elasticsearch+http://me:hidden@es:9200"}, {})
