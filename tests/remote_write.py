@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import struct
 from functools import cache
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 import cramjam
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -21,8 +22,8 @@ from zope.interface import implementer
 
 from metronome.model import Labels
 
-_TYPES = {"d": 1, "i": 3, "s": 9, "u": 13}
-"""Letter to type of a field: double, int64, string, uint32."""
+_TYPES = {"d": 1, "i": 3, "l": 4, "s": 9, "u": 13, "z": 17, "zz": 18}
+"""Letter to type of a field: double, int64, uint64, string, uint32, sint32, sint64."""
 
 SCHEMA = {
     "One": "timeseries*=1:Series1 metadata*=3:Metadata1",
@@ -31,7 +32,11 @@ SCHEMA = {
     "Sample": "value=1:d timestamp=2:i start=3:i",
     "Metadata1": "type=1:u name=2:s help=4:s unit=5:s",
     "Two": "symbols*=4:s timeseries*=5:Series2",
-    "Series2": "refs*=1:u samples*=2:Sample metadata=5:Metadata2",
+    "Series2": "refs*=1:u samples*=2:Sample histograms*=3:Histogram metadata=5:Metadata2",
+    "Histogram": "count=1:l count_float=2:d sum=3:d schema=4:z threshold=5:d zero=6:l zero_float=7:d "
+    "below*=8:Span below_deltas*=9:zz below_counts*=10:d above*=11:Span above_deltas*=12:zz "
+    "above_counts*=13:d timestamp=15:i start=17:i",
+    "Span": "offset=1:z length=2:u",
     "Metadata2": "type=1:u help=3:u unit=4:u",
 }
 """Messages and their fields, ``NAME=NUMBER:TYPE``, repeated ones with a star."""
@@ -78,6 +83,45 @@ def read_1(body: bytes, metadata: bool = False) -> Any:
     return found
 
 
+class Histogram(NamedTuple):
+    """A native histogram as it came."""
+
+    count: float
+    sum: float
+    schema: int
+    zero: float
+    below: tuple[tuple[int, float], ...]
+    """Index and count of each bucket of negative values."""
+    above: tuple[tuple[int, float], ...]
+    start: int
+
+
+def read_natives(body: bytes) -> dict[Labels, list[tuple[int, Histogram]]]:
+    """The native histograms of a request of 2.0 by their labels, with their times."""
+    request = _read("Two", body)
+    found: dict[Labels, list[tuple[int, Histogram]]] = {}
+    for series in request.timeseries:
+        texts = [request.symbols[number] for number in series.refs]
+        labels = tuple(zip(texts[::2], texts[1::2], strict=True))
+        for one in series.histograms:
+            below = _buckets(one.below, one.below_deltas, one.below_counts)
+            above = _buckets(one.above, one.above_deltas, one.above_counts)
+            count, zero = one.count or one.count_float, one.zero or one.zero_float
+            told = Histogram(count, one.sum, one.schema, zero, below, above, one.start)
+            found.setdefault(labels, []).append((one.timestamp, told))
+    return found
+
+
+def _buckets(spans: Any, deltas: Any, counts: Any) -> tuple[tuple[int, float], ...]:
+    indices, index = [], 0
+    for span in spans:
+        index += span.offset
+        indices += range(index, index + span.length)
+        index += span.length
+    numbers = list(counts) or list(accumulate(deltas))
+    return tuple(zip(indices, numbers, strict=True))
+
+
 def read_2(body: bytes) -> tuple[Samples, dict[Labels, tuple[int, str, str, int]]]:
     """The samples of a request of 2.0 by their labels, and of each its type, help, unit and start."""
     request = _read("Two", body)
@@ -88,6 +132,8 @@ def read_2(body: bytes) -> tuple[Samples, dict[Labels, tuple[int, str, str, int]
     for series in request.timeseries:
         texts = [symbols[number] for number in series.refs]
         labels = tuple(zip(texts[::2], texts[1::2], strict=True))
+        if not series.samples:
+            continue
         found.setdefault(labels, []).extend((one.timestamp, one.value) for one in series.samples)
         metadata = series.metadata
         told[labels] = (
@@ -128,6 +174,7 @@ class Receiver:
         self.samples: dict[Labels, list[tuple[int, float]]] = {}
         self.told: dict[Labels, tuple[int, str, str, int]] = {}
         self.metadata: list[tuple[int, str, str]] = []
+        self.natives: dict[Labels, list[tuple[int, Histogram]]] = {}
         self.requests: list[dict[str, str]] = []
         self.at: list[float] = []
         self.refused: list[tuple[int, float]] = []
@@ -177,7 +224,15 @@ class Receiver:
             status = self._take_1(body)
         elif status == 200:
             status, written = self._take_2(body)
-            headers = {"X-Prometheus-Remote-Write-Samples-Written": str(written), **headers}
+            natives = read_natives(body)
+            for labels, all_of in natives.items():
+                kept = self.natives.setdefault(labels, [])
+                kept += [one for one in all_of if not kept or one[0] > kept[-1][0]]
+            headers = {
+                "X-Prometheus-Remote-Write-Samples-Written": str(written),
+                "X-Prometheus-Remote-Write-Histograms-Written": str(sum(map(len, natives.values()))),
+                **headers,
+            }
         if self.mute:
             return
         answer.callback(FakeResponse(status, headers, b"because" if status >= 300 else b""))

@@ -14,9 +14,12 @@ import numpy as np
 
 from metronome.fold.columns import keys_of, take
 from metronome.fold.index import Index, grown
-from metronome.fold.ranks import counts_in, quantiles_of
+from metronome.fold.native import codes_of
+from metronome.fold.ranks import counts_in, quantiles_of, timer_values
 from metronome.fold.rules import Book
+from metronome.fold.sketch import Sketch, values_of
 from metronome.fold.sketch import quantiles as sketch_quantiles
+from metronome.gateway.beside import CLASSIC
 from metronome.gateway.exposed import Exposed, of_group, of_series
 from metronome.gateway.shelf import Ended, Group
 from metronome.gateway.totals import Totals
@@ -68,8 +71,8 @@ class Adding:
         self._refused: dict[object, int] = {}
         """Groups that have no place, and how often names had become free when they asked."""
         self._asked = 0
-        self._shapes: list[tuple[str, tuple[float, ...]]] = []
-        """Type, and quantiles or limits."""
+        self._shapes: list[tuple[str, tuple[float, ...], int]] = []
+        """Type, quantiles or limits, and the schema of native buckets."""
         self._shape_at: I64 = np.empty(0, np.int64)
         """By the place of a series: which of them it has."""
 
@@ -98,11 +101,16 @@ class Adding:
         shapes = np.where(timers, self._shape_at[places], -1)
         for shape in np.unique(shapes[timers]).tolist():
             rows = np.flatnonzero(shapes == shape)
-            self._observe(first[rows], take(columns, rows), *self._shapes[shape])
+            self._observe(places[rows], take(columns, rows), *self._shapes[shape])
 
-    def _observe(self, first: I64, columns: Columns, word: str, points: tuple[float, ...]) -> None:
+    def _observe(
+        self, places: I64, columns: Columns, word: str, points: tuple[float, ...], schema: int
+    ) -> None:
         """Timers that are shown alike."""
-        values, size = self.totals.values, len(points)
+        first, values, size = self.totals.first[places], self.totals.values, len(points)
+        if schema != CLASSIC:
+            owners, observed, weights = timer_values(columns)
+            self.totals.spread.add(places[owners], codes_of(observed, schema), weights)
         if word == "histogram":
             counts = np.cumsum(counts_in(columns, points), axis=1)
             values[first[:, None] + np.arange(size + 1)] += counts
@@ -118,6 +126,9 @@ class Adding:
         rows = np.flatnonzero(places >= 0)
         places, totals, folded = places[rows], self.totals, ended.values.folded
         totals.seen[places] = now
+        if ended.slot.native:
+            self._spread([folded.sketches[row] for row in rows.tolist()], places)
+            return
         first, n = totals.first[places], folded.n[rows]
         if folded.kind is Kind.COUNTER:
             self._add(first, n)
@@ -208,7 +219,7 @@ class Adding:
             self._shape_at = grown(self._shape_at, place + 1)
         self._numbers[place] = number + 1
         exposed = self.totals.series(place)
-        shape = exposed.type, exposed.points
+        shape = exposed.type, exposed.points, exposed.schema
         if shape not in self._shapes:
             self._shapes.append(shape)
         self._shape_at[place] = self._shapes.index(shape)
@@ -245,6 +256,15 @@ class Adding:
         self.totals.values[first[up]] += n[up]
         if not up.all():
             self._count("negative", len(n) - int(up.sum()))
+
+    def _spread(self, sketches: list[Sketch], places: I64) -> None:
+        """Add to the native buckets of groups of one rule."""
+        if not len(places):
+            return
+        owners = np.repeat(places, [len(bins) for bins, _ in sketches])
+        values = values_of(np.concatenate([bins for bins, _ in sketches]))
+        codes = codes_of(values, self.totals.series(int(places[0])).schema)
+        self.totals.spread.add(owners, codes, np.concatenate([counts for _, counts in sketches]))
 
     def _fill(self, ended: Ended, row: int, cell: int) -> None:
         """Add to the buckets of a histogram, each of which counts what is at or below its limit."""

@@ -23,6 +23,7 @@ import numpy as np
 
 from metronome.fold.columns import take_ragged
 from metronome.gateway.exposed import COUNT, LAST, QUANTILE, TOTAL, Exposed
+from metronome.gateway.natives import native_of
 from metronome.gateway.totals import Totals
 from metronome.limits import METRICS_WINDOW, WRITE_BYTES, WRITE_METADATA, WRITE_SAMPLES
 from metronome.model import F64, I64, Labels, Ragged
@@ -60,6 +61,8 @@ class Block:
         self._fresh: set[int] = set()
         self._dead: set[int] = set()
         self._gone: list[Exposed] = []
+        self._natives: dict[int, bytes] = {}
+        """Places with native buckets, and what stands in front of those in 2.0."""
         self._pieces = wire.joined([])
         self._cells: I64 = np.empty(0, np.int64)
         self._places: I64 = np.empty(0, np.int64)
@@ -86,6 +89,7 @@ class Block:
         """A series ends: the next request says so, if one has ever spoken of it."""
         self._samples -= int(self._totals.widths[place])
         self._bytes -= self._members.pop(place)
+        self._natives.pop(place, None)
         if place not in self._fresh:
             self._gone.append(self._totals.series(place))
         self._fresh.discard(place)
@@ -108,7 +112,9 @@ class Block:
         zeros = wire.filled(
             take_ragged(self._pieces, new), np.zeros(len(new)), moment.time - moment.period + 1
         )
-        return (self._symbols.written() if version == 2 else b"") + zeros, len(new)
+        natives = [place for place in self._natives if place in self._fresh]
+        empty = [self._native(place, 0.0, moment.time - moment.period + 1, False) for place in natives]
+        return self._framed(version, [zeros, *empty]), len(new) + len(empty)
 
     def request(self, version: int, moment: Moment) -> tuple[bytes, int]:
         """The request of a moment, not compressed, and how many samples are in it."""
@@ -120,17 +126,44 @@ class Block:
             wire.filled(self._pieces, live, time),
             wire.filled(gone, np.full(len(gone.ends), wire.STALE), time),
         ]
-        if version == 2:
-            parts.insert(0, self._symbols.written())
-        elif time - self._told >= WRITE_METADATA * 1000:
+        natives = [self._native(place, None, time, not moment.ending) for place in self._natives]
+        ended = [self._ended(one, time) for one in self._gone if one.native and version == 2]
+        if version == 1 and time - self._told >= WRITE_METADATA * 1000:
             parts.append(self._metadata())
             self._told = time
-        return b"".join(parts), len(live) + len(gone.ends)
+        number = len(live) + len(gone.ends) + len(natives) + len(ended)
+        return self._framed(version, [*parts, *natives, *ended]), number
 
     def settle(self) -> None:
         """What has been said is not said again."""
         self._fresh.clear()
         self._gone.clear()
+
+    def _framed(self, version: int, parts: list[bytes]) -> bytes:
+        return b"".join([self._symbols.written(), *parts] if version == 2 else parts)
+
+    # --- native histograms ---------------------------------------------------------------
+
+    def _native(self, place: int, total: float | None, time: int, live: bool) -> bytes:
+        """The native histogram of a series; with a total but no values, or with the marker."""
+        totals, exposed = self._totals, self._totals.series(place)
+        if live:
+            _, codes, counts = totals.spread.of(np.array([place]))
+            total = float(totals.values[totals.first[place] + totals.widths[place] - 1])
+        else:
+            codes, counts = np.empty(0, np.int64), np.empty(0)
+        buckets = native_of(exposed.schema, exposed.most, codes, counts)
+        told = wire.STALE if total is None else total
+        return wire.native(self._natives[place], buckets, told, int(totals.born[place]), time)
+
+    def _ended(self, exposed: Exposed, time: int) -> bytes:
+        """The marker of a native histogram that is here no longer."""
+        buckets = native_of(exposed.schema, exposed.most, np.empty(0, np.int64), np.empty(0))
+        head = wire.head_2(exposed.labels_of_native, self._family(exposed), self._symbols)
+        return wire.native(head, buckets, wire.STALE, 0, time)
+
+    def _family(self, exposed: Exposed) -> wire.Family:
+        return wire.Family(exposed.base, exposed.type, self._totals.names.meaning(exposed.base))
 
     # --- numbers -------------------------------------------------------------------------
 
@@ -159,8 +192,7 @@ class Block:
     def _piece(self, exposed: Exposed, labels: Labels, start: int) -> bytes:
         if self._version == 1:
             return wire.piece_1(labels)
-        family = wire.Family(exposed.base, exposed.type, self._totals.names.meaning(exposed.base))
-        return wire.piece_2(labels, family, start, self._symbols)
+        return wire.piece_2(labels, self._family(exposed), start, self._symbols)
 
     def _write(self, version: int) -> None:
         """Write the pieces of series that are new, or of all where another protocol wants them or the
@@ -169,6 +201,7 @@ class Block:
             self._version, self._symbols, self._since = version, wire.Symbols(), 0
             self._new = dict.fromkeys(self._members)
             self._dead = set(self._places.tolist())
+            self._natives.clear()
         if self._dead:
             dead = np.fromiter(self._dead, np.int64, len(self._dead))
             rows = np.flatnonzero(~np.isin(self._places, dead))
@@ -183,6 +216,10 @@ class Block:
         for place in self._new:
             exposed, first = self._totals.series(place), int(self._totals.first[place])
             start = 0 if exposed.type == "gauge" else int(self._totals.born[place])
+            if exposed.native and self._version == 2:
+                self._natives[place] = wire.head_2(
+                    exposed.labels_of_native, self._family(exposed), self._symbols
+                )
             for labels, cell in exposed.samples():
                 pieces.append(self._piece(exposed, labels, start))
                 cells.append(first + cell)

@@ -21,11 +21,14 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from metronome.fold.cells import Header
+from metronome.fold.native import schema_of
 from metronome.fold.rules import NAME, Rule, Slot, filled
 from metronome.fold.shapes import Shape
-from metronome.gateway.beside import QUANTILES
+from metronome.gateway.beside import CLASSIC, QUANTILES
+from metronome.gateway.natives import NATIVE_SCHEMA
 from metronome.gateway.shown import MAIN, TYPES
 from metronome.kernel.families import Escaping, base_of, escaped
+from metronome.limits import NATIVE_BUCKETS
 from metronome.model import Kind, Labels, Series
 from metronome.wire import prometheus_text as text
 from metronome.wire.remote_write import Family, sorted_labels
@@ -51,12 +54,28 @@ class Exposed(NamedTuple):
     """Escaped names, sorted, none of them empty."""
     points: tuple[float, ...] = ()
     """The quantiles of a summary, the limits of a histogram."""
+    schema: int = CLASSIC
+    """Of the native buckets that a histogram has beside."""
+    most: int = NATIVE_BUCKETS
+    """How many of those may be told."""
 
     def packed(self) -> bytes:
         """As bytes, equal for equal ones; labels never hold NUL."""
         pairs = [text for pair in self.labels for text in pair]
         points = " ".join([repr(float(point)) for point in self.points])
+        if self.native:
+            points += f"|{self.schema} {self.most}"
         return "\0".join([self.type, self.base, points, *pairs]).encode()
+
+    @property
+    def native(self) -> bool:
+        """Whether there are native buckets."""
+        return self.schema != CLASSIC
+
+    @property
+    def labels_of_native(self) -> Labels:
+        """Of the sample that is a native histogram."""
+        return self._named(self.base)
 
     @property
     def codes(self) -> list[int]:
@@ -92,7 +111,10 @@ def unpacked(data: bytes) -> Exposed:
     """The reverse of :meth:`Exposed.packed`."""
     kind, base, points, *pairs = data.decode().split("\0")
     labels = tuple(zip(pairs[::2], pairs[1::2], strict=True))
-    return Exposed(kind, base, labels, tuple([float(point) for point in points.split()]))
+    points, _, native = points.partition("|")
+    return Exposed(
+        kind, base, labels, tuple([float(point) for point in points.split()]), *map(int, native.split())
+    )
 
 
 def of_series(
@@ -102,12 +124,15 @@ def of_series(
     name, labels, kind = series
     shape, word = shape or Shape(), TYPES[kind]
     points: tuple[float, ...] = QUANTILES if kind is Kind.TIMER else ()
+    native: tuple[int, ...] = ()
     if shape.histogram is not None:
-        word, points = "histogram", shape.histogram.buckets
+        options = shape.histogram
+        word, points = "histogram", options.buckets
+        native = schema_of(options.native_histogram_bucket_factor), options.native_histogram_max_buckets
     elif shape.summary is not None:
         points = tuple(objective.quantile for objective in shape.summary.quantiles)
     base = escaped(base_of(name, word == "counter"), escaping)
-    exposed = Exposed(word, base, _labels(labels, stream, escaping), points)
+    exposed = Exposed(word, base, _labels(labels, stream, escaping), points, *native)
     return exposed, shape.help or f"{name} ({kind.word})"
 
 
@@ -119,10 +144,11 @@ def of_group(
     family = filled(rule.prometheus, lambda place: name if place == NAME else "")
     told = f"{rule.match} by {', '.join(rule.by) or 'nothing'} ({kind.word})"
     word, points = TYPES[kind], wanted_quantiles(rule) if kind is Kind.TIMER else ()
-    if kind is Kind.TIMER and slot.buckets:
-        word, points = "histogram", slot.buckets
+    if kind is Kind.TIMER and rule.buckets:
+        word, points = "histogram", rule.buckets
     base = escaped(base_of(family, word == "counter"), escaping)
-    return Exposed(word, base, _labels(labels, stream, escaping), points), told
+    schema = NATIVE_SCHEMA if rule.native and word == "histogram" else CLASSIC
+    return Exposed(word, base, _labels(labels, stream, escaping), points, schema), told
 
 
 def wanted_quantiles(rule: Rule) -> tuple[float, ...]:

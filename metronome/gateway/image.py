@@ -24,12 +24,15 @@ import zlib
 from collections.abc import Callable
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import orjson
 
 from metronome.gateway.totals import Image
+
+_TYPES: Final = (*[np.int64] * 4, np.float64, np.int64, np.int64, np.float64)
+"""Of the arrays of an image of totals."""
 
 
 class Kept(NamedTuple):
@@ -62,7 +65,7 @@ def encoder(state: State) -> Callable[[], bytes]:
     streams: dict[str, list[int]] = {}
     series: list[bytes] = []
     for stream, (position, stamp, image) in state.streams.items():
-        streams[stream] = [position, stamp, len(image.series), len(image.cells)]
+        streams[stream] = [position, stamp, len(image.series), len(image.cells), len(image.native_rows)]
         series += image.series
         arrays += [np.asarray(array).tobytes() for array in image[1:]]
     header = orjson.dumps(
@@ -91,9 +94,10 @@ def decode(data: bytes) -> State:
     end = 4 + int.from_bytes(body[:4], "little")
     header = orjson.loads(body[4:end])
     found: dict[str, tuple[int, int, list[Any]]] = {}
-    for stream, (position, stamp, rows, cells) in header["streams"].items():
+    for stream, (position, stamp, rows, cells, buckets) in header["streams"].items():
         arrays: list[Any] = []
-        for length, dtype in [*[(rows, np.int64)] * 4, (cells, np.float64)]:
+        lengths = [rows] * 4 + [cells] + [buckets] * 3
+        for length, dtype in zip(lengths, _TYPES, strict=True):
             arrays.append(np.frombuffer(body, dtype, length, end))
             end += 8 * length
         found[stream] = position, stamp, arrays

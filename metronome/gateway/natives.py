@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from metronome.fold.native import OFFSET, ZERO, reduced
 from metronome.model import F64, I64
 from metronome.wire.prometheus_protobuf import Native, Side
+
+NATIVE_SCHEMA: Final = 3
+"""Of rules: buckets that are 9 % wide, as client libraries have them when they are asked for 10 %."""
 
 
 def native_of(schema: int, most: int, codes: I64, counts: F64) -> Native:

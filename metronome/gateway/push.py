@@ -8,7 +8,8 @@ Sources: "Prometheus Remote-Write Specification" 1.0 and 2.0.  The rules that th
 - Any other answer refuses the request for good.  It is counted by its status and passed over,
   because sending it again would hold up all that comes after it.
 - A receiver of 2.0 says in ``X-Prometheus-Remote-Write-Samples-Written`` how many samples it has
-  written.  What it leaves out of a request that it took is counted.
+  written, and in ``…-Histograms-Written`` how many native histograms.  What it leaves out of a
+  request that it took is counted.
 - Asked to find out by itself, the sender begins with 2.0.  Status 415 means that the receiver
   knows 1.0 only; so does a 2xx without that header, because a receiver of 1.0 that does not
   look at the content type reads nothing out of a request of 2.0.  Either way the request
@@ -46,6 +47,7 @@ from metronome.wire import remote_write as wire
 AUTO: Final = 0
 """Instead of a protocol: 2, or 1 where that is what the receiver knows."""
 WRITTEN: Final = "X-Prometheus-Remote-Write-Samples-Written"
+HISTOGRAMS_WRITTEN: Final = "X-Prometheus-Remote-Write-Histograms-Written"
 
 Write = Callable[[int], tuple[bytes, int]]
 """Writes a request in a protocol (1 or 2): its bytes, not compressed, and how many samples it has."""
@@ -176,8 +178,8 @@ class Sender:
         taken = 200 <= answer.status < 300
         written = samples if taken else 0
         if version == 2:
-            told = (answer.headers.getRawHeaders(WRITTEN) or ["0"])[-1]
-            written = min(int(told), samples) if told.isdecimal() else 0
+            told = [answer.headers.getRawHeaders(name, ["0"])[-1] for name in (WRITTEN, HISTOGRAMS_WRITTEN)]
+            written = min(sum(int(text) for text in told if text.isdecimal()), samples)
         self._count("metronome_remote_write_sent_total", written)
         if taken:
             self._count("metronome_remote_write_unwritten_total", samples - written)

@@ -24,7 +24,7 @@ stands before a stream's mark changes none of its totals.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -38,7 +38,7 @@ from twisted.python.failure import Failure
 from metronome.errors import DestinationUnavailable
 from metronome.fold.cells import Header
 from metronome.fold.columns import unpacked
-from metronome.fold.rules import Book, Slot, prometheus_slots
+from metronome.fold.rules import Book, Rule, Slot, native_slots, prometheus_slots
 from metronome.fold.united import united
 from metronome.gateway import image
 from metronome.gateway.adding import Adding
@@ -148,8 +148,7 @@ class RemoteWrite:
         for metric, (kind, _, _) in CATALOGUE.items():
             self._names.reserve(family_name(metric, kind), kind)
         self._streams: dict[str, _Stream] = {}
-        self._rollups = StreamRollups(self._rollups_of, prometheus_slots)
-        self._groups = 0
+        self._rollups = StreamRollups(self._rollups_of, _slots)
         self._book = Book()
         self._next_book: Book | None = None
         self._everies: set[int] = set()
@@ -317,9 +316,8 @@ class RemoteWrite:
         return Rollups(self._number, gone, self._rows_left_out, arrivals=True)
 
     def _number(self, slot: Slot, header: Header) -> object:
-        """What a new group is known by."""
-        self._groups += 1
-        return self._groups
+        """What a new group is known by: the same for a rule's classic and its native buckets."""
+        return slot.rule, header
 
     def _left_out(self, reason: str, number: float) -> None:
         self._telemetry.count(
@@ -445,6 +443,10 @@ class RemoteWrite:
             totals.restore(kept.image, meanings)
             at = (kept.position, state.replay) if begin is None else (begin, begin)
             self._new_stream(name, totals, *at).stamp = kept.stamp
+
+
+def _slots(rules: Sequence[Rule]) -> list[Slot]:
+    return prometheus_slots(rules) + native_slots(rules)
 
 
 def _first(failure: Failure) -> Failure:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from metronome.fold.rules import NAME, Book, Rule, Slot, filled, native_slots, p
 from metronome.fold.sketch import Sketch, values_of
 from metronome.fold.sketch import quantiles as sketch_quantiles
 from metronome.gateway.beside import CLASSIC, COUNTER, GAUGE, HISTOGRAM, QUANTILES, Manner
+from metronome.gateway.natives import NATIVE_SCHEMA
 from metronome.gateway.rollups import Rollups, StreamRollups
 from metronome.gateway.shelf import Ended, Group
 from metronome.gateway.shown import MAIN, TYPES, Board, Sheet
@@ -34,9 +34,6 @@ from metronome.kernel import samples as lines
 from metronome.kernel.writing import joined
 from metronome.limits import METRICS_STEP_ROWS
 from metronome.model import I64, U64, Columns, Flushed, Folded, Kind, Parts, Ragged, Series, series_key
-
-NATIVE_SCHEMA: Final = 3
-"""Buckets that are 9 % wide, as client libraries have them when they are asked for 10 %."""
 
 
 class ShownGroups:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from metronome.fold.index import grown
+from metronome.gateway.beside import Spread
 from metronome.gateway.exposed import Exposed, Names, unpacked
 from metronome.model import F64, I64, U8
 
@@ -37,6 +38,10 @@ class Image(NamedTuple):
     patience: I64
     cells: F64
     """Of one series after the other."""
+    native_rows: I64
+    """Of each native bucket which of the series has it."""
+    native_codes: I64
+    native_counts: F64
 
 
 class Totals:
@@ -59,6 +64,8 @@ class Totals:
         """When it began to count, ms."""
         self.patience: I64 = np.zeros(_FEW, np.int64)
         """How long it stays when it is not heard of, ms."""
+        self.spread = Spread()
+        """The native buckets of those places that have any."""
         self._packed: list[bytes] = []
         self._owned: npt.NDArray[np.bool_] = np.zeros(_FEW, bool)
         self._places: dict[bytes, int] = {}
@@ -111,7 +118,10 @@ class Totals:
     def leave(self, place: int) -> None:
         """A series ends."""
         self._left(place)
-        self.names.leave(self.series(place).base)
+        exposed = self.series(place)
+        if exposed.native:
+            self.spread.remove(np.array([place]))
+        self.names.leave(exposed.base)
         del self._places[self._packed[place]]
         self._packed[place] = b""
         self._owned[place] = False
@@ -130,23 +140,26 @@ class Totals:
         widths = self.widths[places]
         begins = np.repeat(self.first[places] - np.cumsum(widths) + widths, widths)
         cells = self.values[begins + np.arange(len(begins))]
-        return Image(
-            list(self._places), widths, self.seen[places], self.born[places], self.patience[places], cells
-        )
+        times = self.seen[places], self.born[places], self.patience[places]
+        return Image(list(self._places), widths, *times, cells, *self.spread.of(places))
 
     def restore(self, image: Image, meanings: Mapping[str, str]) -> None:
         """Begin with what an image has, and what is told of its families; nobody writes these
         series yet."""
         end = 0
+        at = np.full(len(image.series), -1)
         for row, packed in enumerate(image.series):
             exposed = unpacked(packed)
             begin, end = end, end + int(image.widths[row])
             if self.names.enter(exposed.base, exposed.type, meanings.get(exposed.base, "")):
-                place = self._place(exposed, packed)
+                at[row] = place = self._place(exposed, packed)
                 self.values[self.first[place] : self.first[place] + end - begin] = image.cells[begin:end]
                 self.seen[place] = image.seen[row]
                 self.born[place] = image.born[row]
                 self.patience[place] = image.patience[row]
+        mine = at[image.native_rows] >= 0
+        rows, codes, counts = (array[mine] for array in image[-3:])
+        self.spread.add(at[rows], codes, counts)
 
     def _place(self, exposed: Exposed, packed: bytes) -> int:
         if not self._free:

@@ -14,8 +14,11 @@ from metronome.gateway.totals import Image
 def state() -> image.State:
     series = [b'["counter","a",[],[]]', b'["gauge","b",[],[]]']
     numbers = np.array([1, 2])
-    one = Image(series, numbers, numbers * 10, numbers * 20, numbers * 30, np.array([0.5, 1.5, np.inf]))
-    none = Image([], numbers[:0], numbers[:0], numbers[:0], numbers[:0], np.empty(0))
+    times = numbers * 10, numbers * 20, numbers * 30
+    buckets = np.array([1, 1, 1]), np.array([-7, 0, 4001]), np.array([1.0, 2.0, 0.5])
+    one = Image(series, numbers, *times, np.array([0.5, 1.5, np.inf]), *buckets)
+    whole, real = numbers[:0], np.empty(0)
+    none = Image([], whole, whole, whole, whole, real, whole, whole, real)
     streams = {"main": image.Kept(90, 1234, one), "empty": image.Kept(80, 0, none)}
     return image.State("me", 70, 95, {"a": ("counter", "say a")}, streams)
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from metronome.fold.mapping import load
 from metronome.fold.rules import Book
+from metronome.fold.shapes import Shapes
 from metronome.gateway.exposition import Exposition
 from metronome.gateway.push import AUTO, Sender
 from metronome.gateway.remote_write import RemoteWrite
@@ -43,6 +45,7 @@ class World:
         receiver = Receiver(kit.clock)
         if self.receiver is not None:
             receiver.samples, receiver.told = self.receiver.samples, self.receiver.told
+            receiver.natives = self.receiver.natives
         self.receiver = receiver
         sender = Sender(
             "there",
@@ -257,6 +260,54 @@ def test_rules(tmp_path: Path) -> None:
     assert world.values("load_load") == []
     ends = world.send("", 2)
     assert world.values("load_load") == [(ends, 9)]
+
+
+NATIVE = """
+[[rollup]]
+match = "wait"
+by = ["route"]
+prometheus = "wait_ms"
+buckets = [10, 20]
+native = true
+"""
+
+
+def test_native_histograms(tmp_path: Path) -> None:
+    """In 2.0 they go beside the classic buckets, begin empty, go on after a kill, and end with the marker."""
+    world = World(tmp_path, book(NATIVE), version=2)
+    labels = (("__name__", "wait_ms"), ("route", "a"))
+    first = world.send("wait:8|ms|#route:a\nwait:0|ms|#route:a\nwait:-8|ms|#route:a")
+    world.again()
+    second = world.send("wait:8|ms|#route:a\nwait:16|ms|#route:a")
+    (_, begun), *told = world.receiver.natives[labels]
+    assert (begun.count, begun.sum, begun.above) == (0, 0, ())
+    assert [(time, one.count, one.zero, one.sum) for time, one in told] == [
+        (first, 3, 1, 0),
+        (second, 5, 1, 24),
+    ]
+    assert [one.schema for _, one in told] == [3, 3]
+    assert told[-1][1].above == ((24, 2), (32, 1))  # 2 ** (24 / 8) = 8
+    assert told[-1][1].below == ((24, 1),)
+    assert told[-1][1].start == START_MS + 1
+    assert world.values("wait_ms_bucket", le="10.0", route="a")[-1] == (second, 4)
+    world.output.use(book(NATIVE.replace("native = true", "")))
+    stamp = world.send("wait:8|ms|#route:a")
+    time, last = world.receiver.natives[labels][-1]
+    assert (time, stale(last.sum)) == (stamp, True)
+    assert world.value("unwritten") == world.value("rejected") == 0
+
+
+def test_native_histograms_of_mapping_rules(tmp_path: Path) -> None:
+    """Series as they are have them where a mapping rule makes them histograms; 1.0 has only the classic."""
+    rules = "mappings:\n- {match: w, name: w, observer_type: histogram, histogram_options: {buckets: [5]}}"
+    for version in (1, 2):
+        folder = tmp_path / str(version)
+        folder.mkdir()
+        world = World(folder, Book()._replace(shapes=Shapes(load(rules))), version=version)
+        stamp = world.send("w:3|ms\nw:9|ms")
+        assert world.values("w_bucket", le="5.0")[-1] == (stamp, 1)
+        found = world.receiver.natives.get((("__name__", "w"),), [])
+        assert [one.count for _, one in found] == ([] if version == 1 else [0, 2])
 
 
 def test_a_rule_that_is_gone(tmp_path: Path) -> None:

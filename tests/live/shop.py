@@ -17,6 +17,7 @@ match = "shop.wait"
 by = ["route"]
 prometheus = "shop_wait_ms"
 buckets = {LIMITS}
+native = true
 
 [[rollup]]
 match = "shop.load"

@@ -94,6 +94,18 @@ def check_the_hour(server: RunningPrometheus, end: int, steps: list[Step]) -> No
         assert set(server.query(asked).values()) == {0}
 
 
+def check_native_histograms(server: RunningPrometheus, end: int, steps: list[Step]) -> None:
+    """Their counts and sums are exact, their quantiles within the width of a bucket."""
+    assert server.query("sum(histogram_count(shop_wait_ms))", end)[labels()] == len(waits(steps))
+    assert server.query("sum(histogram_sum(shop_wait_ms))", end)[labels()] == pytest.approx(sum(waits(steps)))
+    for route in ("a", "b", "c"):
+        values = sorted(waits(steps, route))
+        asked = f'histogram_quantile(0.95, increase(shop_wait_ms{{route="{route}"}}[1h]))'
+        (found,) = server.query(asked, end).values()
+        assert found == pytest.approx(values[round(0.95 * len(values))], rel=0.09)
+    assert set(server.query("resets(shop_wait_ms[2h])").values()) == {0}
+
+
 @pytest.mark.parametrize(("program", "version"), VERSIONS)
 def test_an_hour_of_traffic_and_restarts(tmp_path: Path, program: str, version: int) -> None:
     """A Prometheus that was away for an hour gets it, each flush with its time; then Metronome is
@@ -115,6 +127,8 @@ def test_an_hour_of_traffic_and_restarts(tmp_path: Path, program: str, version: 
         has = eventually(lambda: server.query("sum(shop_hits_total)", end), lambda has: has == wanted, 60)
         assert has == wanted, gateway.log[-2000:]
         check_the_hour(server, end, steps)
+        if version == 2:
+            check_native_histograms(server, end, steps)
         chance = random.Random(11)
         for restart in (gateway.kill, gateway.stop, gateway.kill):
             for _ in range(2):
@@ -130,6 +144,9 @@ def test_an_hour_of_traffic_and_restarts(tmp_path: Path, program: str, version: 
         assert sum(server.query("shop_wait_ms_count").values()) == len(values)
         assert set(server.query("resets(shop_hits_total[2h])").values()) == {0}
         assert set(server.query("resets(shop_wait_ms_bucket[2h])").values()) == {0}
+        if version == 2:
+            assert server.query("sum(histogram_count(shop_wait_ms))")[labels()] == len(waits(steps))
+            assert set(server.query("resets(shop_wait_ms[2h])").values()) == {0}
         page = gateway.request("/metrics")[2].decode()
         assert f'metronome_remote_write_version{{destination="{name}"}} {version}\n' in page
         assert "metronome_remote_write_rejected_total{" not in page

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metronome.wire import remote_write as wire
-from tests.remote_write import read_1, read_2
+from metronome.wire.prometheus_protobuf import Native, Side
+from tests.remote_write import Histogram, read_1, read_2, read_natives
 
 TIME = 1_700_000_010_000
 LABELS = wire.sorted_labels("hits_total", [("code", "200"), ("Zone", "ü"), ("empty", "")])
@@ -74,6 +75,28 @@ def test_the_marker_of_a_series_that_ends_has_its_bits() -> None:
     ((_, value),) = read_1(wire.compressed(request))[LABELS]
     assert math.isnan(value)
     assert struct.pack("<d", value) == (0x7FF0000000000002).to_bytes(8, "little")
+
+
+def test_native_histograms() -> None:
+    """Buckets of both signs, whole counts as differences, others as they are."""
+    symbols = wire.Symbols()
+    head = wire.head_2(LABELS, wire.Family("hits", "histogram", ""), symbols)
+    for factor in (1.0, 0.5):
+        below = Side(np.array([-3, 2]), np.array([4.0, 2.0]) * factor)
+        above = Side(np.array([0, 1, 5]), np.array([3.0, 1.0, 7.0]) * factor)
+        buckets = Native(2, 1e-9, 6 * factor, below, above)
+        request = symbols.written() + wire.native(head, buckets, 12.5, TIME - 1, TIME)
+        ((time, found),) = read_natives(wire.compressed(request))[LABELS]
+        assert time == TIME
+        assert found == Histogram(
+            23 * factor,
+            12.5,
+            2,
+            6 * factor,
+            ((-3, 4 * factor), (2, 2 * factor)),
+            ((0, 3 * factor), (1, factor), (5, 7 * factor)),
+            TIME - 1,
+        )
 
 
 def test_metadata_of_1() -> None:
