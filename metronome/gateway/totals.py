@@ -158,8 +158,8 @@ class Totals:
                 self.born[place] = image.born[row]
                 self.patience[place] = image.patience[row]
         mine = at[image.native_rows] >= 0
-        rows, codes, counts = (array[mine] for array in image[-3:])
-        self.spread.add(at[rows], codes, counts)
+        places = at[image.native_rows[mine]]
+        self.spread.add(places, image.native_codes[mine], image.native_counts[mine])
 
     def _place(self, exposed: Exposed, packed: bytes) -> int:
         if not self._free:
