@@ -231,11 +231,14 @@ class Writer:
         while left:
             missing = [identity for identity in left if identity not in self._books]
             self._books.update(self._meta.get_many(missing))
+            for identity in list(left):
+                if int(self._books[identity].content.get("through", 0)) >= work.batch.end:
+                    del left[identity]  # an earlier attempt has counted all of it
             changed = [
                 (identity, _with_lines(self._books[identity], work, key, lines), self._books[identity])
                 for identity, (key, lines) in left.items()
             ]
-            written = self._meta.put_many(changed)
+            written = self._meta.put_many(changed) if changed else {}
             for identity in list(left):
                 if identity in written:
                     self._books[identity] = written[identity]

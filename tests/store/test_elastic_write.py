@@ -91,6 +91,24 @@ class WriterTests(StoreCase, SynchronousTestCase):
     def stored(self) -> int:
         return int(sum(line[-1] for line in self.done(self.store.tallies("main"))))
 
+    def test_books_that_count_a_batch_already_are_left_alone(self) -> None:
+        """Their answer was lost: the next attempt reads them, and writes only the position."""
+        lost = [StoreUnavailable("cut")]
+
+        def fault(method: str, path: str) -> Exception | None:
+            return lost.pop() if lost and "/_doc/gateway." in path else None
+
+        self.cluster.faults.append(fault)
+        self.failed(self.store.write(first()), StoreUnavailable)
+        self.cluster.faults.clear()
+        again = opened(self.cluster)
+        before = len(self.cluster.calls)
+        self.done(again.write(first()))
+        places = [path for _, path in self.cluster.calls[before:] if path.startswith("/metronome-meta/")]
+        assert "/metronome-meta/_bulk" not in places
+        assert places[-1] == "/metronome-meta/_doc/gateway.g"
+        assert self.done(again.tallies("main")) == self.done(self.store.tallies("main")) != []
+
     def test_a_busy_cluster_gets_it_in_the_end(self) -> None:
         """Refusals for now are tried again within the batch."""
         self.cluster.faults.append(busy(5))
