@@ -39,6 +39,7 @@ class RunningGateway:
         self.data_dir = data_dir
         self.options: dict[str, str | list[str]] = {**FREE_PORTS, "flush_interval": "1", **options}
         self.environment: Mapping[str, str] = {}
+        self.patience: float = START_SECONDS
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> RunningGateway:
@@ -71,7 +72,7 @@ class RunningGateway:
                 stderr=log,
                 env={**os.environ, **self.environment},
             )
-        until = time.monotonic() + START_SECONDS
+        until = time.monotonic() + self.patience
         while not self.addresses():
             if self.process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"the gateway did not start:\n{self.log[-3000:]}")
