@@ -5,7 +5,7 @@ The pure twin is the specification; the native twin gives the same answer to eve
 Parsing rules stand at the top of ``_pure.py``.  Numbers are read by one grammar, written
 once for each twin: ``[+-]? digits [. digits] [e [+-] digits]`` (either digits may be missing,
 not both); no blanks, no ``_``, no hex, no ``nan`` or ``inf``; a value that overflows a
-double is ``not_finite``.
+double is ``not_finite``.  statsd's values may be literals of Go and JavaScript as well.
 """
 
 from __future__ import annotations

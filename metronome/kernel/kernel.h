@@ -380,7 +380,7 @@ typedef struct {
 
 /* number.c */
 int mt_number(const char *p, size_t n, double *out);
-int mt_hexadecimal(const char *p, size_t n, double *out);
+int mt_literal(const char *p, size_t n, double *out);
 int mt_number_start(void);
 
 /* text.c */

@@ -60,18 +60,6 @@ static int by_library(const char *p, size_t n, double *out)
     return isfinite(*out) ? WHY_OK : WHY_NOT_FINITE;
 }
 
-/* Read `0x` and digits, which the caller has found to be no decimal and not too long. */
-int mt_hexadecimal(const char *p, size_t n, double *out)
-{
-    size_t i;
-    if (n < 3 || p[0] != '0' || (p[1] | 0x20) != 'x')
-        return WHY_BAD_VALUE;
-    for (i = 2; i < n; i++)
-        if ((unsigned char)(p[i] - '0') >= 10 && (unsigned char)((p[i] | 0x20) - 'a') >= 6)
-            return WHY_BAD_VALUE;
-    return by_library(p, n, out);
-}
-
 typedef struct {
     uint64_t mantissa;
     int digits;      /* all of them */
@@ -141,4 +129,98 @@ int mt_number(const char *p, size_t n, double *out)
     value = exponent < 0 ? value / POWERS[-exponent] : value * POWERS[exponent];
     *out = negative ? -value : value;
     return WHY_OK;
+}
+
+static int digit_of(char c)
+{
+    if ((unsigned char)(c - '0') < 10)
+        return c - '0';
+    return (unsigned char)((c | 0x20) - 'a') < 6 ? (c | 0x20) - 'a' + 10 : 16;
+}
+
+/* Digits of so many bits each, of which there is at least one: rounded as a decimal would be. */
+static int whole(const char *p, size_t n, int bits, double *out)
+{
+    uint64_t top = 0;
+    int beyond = 0, sticky = 0, i;
+    size_t at;
+    for (at = 0; at < n; at++) {
+        int digit = digit_of(p[at]);
+        if (digit >> bits)
+            return WHY_BAD_VALUE;
+        for (i = bits; i--;) {
+            int bit = digit >> i & 1;
+            if (top >> 63) {
+                beyond++;
+                sticky |= bit;
+            } else {
+                top = top << 1 | (uint64_t)bit;
+            }
+        }
+    }
+    *out = ldexp((double)(top | (uint64_t)sticky), beyond);
+    return n && isfinite(*out) ? WHY_OK : n ? WHY_NOT_FINITE : WHY_BAD_VALUE;
+}
+
+/* Copy a number without the `_` between its digits; its length, or 0 where one stands elsewhere. */
+static size_t without_spaces(const char *p, size_t n, int hex, char *copy)
+{
+    size_t i, length = 0;
+    int most = hex ? 16 : 10;
+    for (i = 0; i < n; i++) {
+        if ((p[i] | 0x20) == 'p')
+            most = 10;
+        if (p[i] != '_') {
+            copy[length++] = p[i];
+            continue;
+        }
+        if (!i || i + 1 == n || digit_of(p[i + 1]) >= most)
+            return 0;
+        if (digit_of(p[i - 1]) >= most && !(hex && (p[i - 1] | 0x20) == 'x'))
+            return 0;
+    }
+    copy[length] = 0;
+    return length;
+}
+
+/* Whether the text behind `0x` is a mantissa and an exponent of two. */
+static int is_hex_float(const char *at, const char *end)
+{
+    int digits = 0;
+    for (; at < end && digit_of(*at) < 16; at++)
+        digits++;
+    if (at < end && *at == '.')
+        for (at++; at < end && digit_of(*at) < 16; at++)
+            digits++;
+    if (!digits || at == end || (*at | 0x20) != 'p')
+        return 0;
+    at++;
+    if (at < end && (*at == '+' || *at == '-'))
+        at++;
+    if (at == end)
+        return 0;
+    for (; at < end; at++)
+        if (digit_of(*at) >= 10)
+            return 0;
+    return 1;
+}
+
+/* Read a number as any of the servers that we follow would; what they are is said in number.py. */
+int mt_literal(const char *p, size_t n, double *out)
+{
+    char copy[NUMBER_BYTES + 1];
+    int reason = mt_number(p, n, out), sign = n && (*p == '+' || *p == '-'), hex, found;
+    size_t length;
+    if (reason != WHY_BAD_VALUE || n > NUMBER_BYTES || n < 3)
+        return reason;
+    if (p[0] == '0' && ((p[1] | 0x20) == 'o' || (p[1] | 0x20) == 'b'))
+        return whole(p + 2, n - 2, (p[1] | 0x20) == 'o' ? 3 : 1, out);
+    if (p[0] == '0' && (p[1] | 0x20) == 'x' && (found = whole(p + 2, n - 2, 4, out)) != WHY_BAD_VALUE)
+        return found;
+    hex = p[sign] == '0' && (p[sign + 1] | 0x20) == 'x';
+    if (!(length = without_spaces(p, n, hex, copy)))
+        return WHY_BAD_VALUE;
+    if (hex)
+        return is_hex_float(copy + sign + 2, copy + length) ? by_library(copy, length, out) : WHY_BAD_VALUE;
+    return length < n ? mt_number(copy, length, out) : WHY_BAD_VALUE;
 }

@@ -84,7 +84,7 @@ static double read_rate(slice text)
 {
     double rate;
     text = without_blanks(text);
-    if (mt_number(text.p, text.n, &rate) || !(rate > 0 && rate <= 1) || 1 / rate > LARGEST)
+    if (mt_literal(text.p, text.n, &rate) || !(rate > 0 && rate <= 1) || 1 / rate > LARGEST)
         return 0;
     return rate;
 }
@@ -218,15 +218,6 @@ static item *new_item(scratch *s)
     return &s->items[s->line.items++];
 }
 
-/* A value, decimal or hexadecimal. */
-static int read_value(slice text, double *out)
-{
-    int reason = mt_number(text.p, text.n, out);
-    if (reason == WHY_BAD_VALUE && text.n > 2 && text.n <= NUMBER_BYTES)
-        return mt_hexadecimal(text.p, text.n, out);
-    return reason;
-}
-
 static int read_number_item(scratch *s, const group *g, slice text, int deltas)
 {
     int reason, signs;
@@ -241,7 +232,7 @@ static int read_number_item(scratch *s, const group *g, slice text, int deltas)
         text.p++;
         text.n--;
     }
-    if ((reason = read_value(text, &i->value)))
+    if ((reason = mt_literal(text.p, text.n, &i->value)))
         return reason;
     if (g->kind != GAUGE && fabs(i->value / g->rate) > LARGEST)
         return WHY_NOT_FINITE;

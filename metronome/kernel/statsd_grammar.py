@@ -27,7 +27,8 @@ not use theirs.  A value that overflows when divided by its rate is ``not_finite
 *Blanks* (spaces and tabs) around a number or a type and at the end of a line are not part of it:
 shell scripts send ``a:$(wc -l < file)|c``, and ``wc`` puts blanks in front.
 
-*Numbers* are decimals (``number.py``), or hexadecimal integers as statsd reads them: ``0x1f``.
+*Numbers* are decimals, or literals as others read them (``number.py``): ``0x1f``, ``1_000``.  Times are
+decimals only.
 
 *Gauges.*  ``+`` or ``-`` in front changes the gauge (``dialect.gauge_delta``), otherwise it is the
 sign.  ``=`` in front sets it whatever follows: ``a:=-5|g``.  With a time the sign is a sign too,
@@ -49,8 +50,8 @@ from typing import NamedTuple
 
 from metronome.kernel.interface import Dialect
 from metronome.kernel.naming import Naming
-from metronome.kernel.number import read_number
-from metronome.limits import LATEST_MS, NUMBER_BYTES
+from metronome.kernel.number import read_literal, read_number
+from metronome.limits import LATEST_MS
 from metronome.model import Kind
 
 _KINDS = {
@@ -67,7 +68,6 @@ _KINDS = {
 _ORIGINS = ((b"c:", b"container_id"), (b"e:", b"external_data"), (b"card:", b"cardinality"))
 _EVENT = re.compile(rb"_e\{([0-9]{1,5}),([0-9]{1,5})\}:")
 _CHECK = re.compile(rb"_sc\|[^|]+\|[0-3](?:\||\Z)")
-_HEXADECIMAL = re.compile(rb"0[xX][0-9a-fA-F]+")
 _BLANKS = b" \t"
 _LARGEST = 1.7976931348623157e308
 
@@ -206,7 +206,7 @@ def _read_groups(texts: list[bytes], fields: _Fields, dialect: Dialect) -> list[
 
 def read_rate(text: bytes) -> float:
     """A sample rate; 0 where it is not in (0, 1]."""
-    rate = read_number(text.strip(_BLANKS))
+    rate = read_literal(text.strip(_BLANKS))
     if isinstance(rate, str) or not 0 < rate <= 1 or 1 / rate > _LARGEST:
         return 0.0
     return rate
@@ -215,17 +215,6 @@ def read_rate(text: bytes) -> float:
 def has_time(word: bytes) -> bool:
     """Whether a time says anything of samples of this type."""
     return _KINDS[word] in (Kind.COUNTER, Kind.GAUGE) and word != b"C"
-
-
-def read_value(text: bytes) -> float | str:
-    """A value, decimal or hexadecimal, or why it is none."""
-    value = read_number(text)
-    if value != "bad_value" or len(text) > NUMBER_BYTES or not _HEXADECIMAL.fullmatch(text):
-        return value
-    try:
-        return float.fromhex(text.decode("ascii"))
-    except OverflowError:
-        return "not_finite"
 
 
 def converted(group: Group, factor: float) -> list[Item] | str:
@@ -253,7 +242,7 @@ def read_items(values: bytes, word: bytes, rate: float, deltas: bool) -> list[It
             continue
         text = text.strip(_BLANKS)
         delta = word == b"g" and deltas and text[:1] in (b"+", b"-")
-        value = read_value(text[1:] if kind == Kind.GAUGE and text[:1] == b"=" else text)
+        value = read_literal(text[1:] if kind == Kind.GAUGE and text[:1] == b"=" else text)
         if isinstance(value, str):
             return value
         if kind != Kind.GAUGE and abs(value / rate) > _LARGEST:

@@ -187,11 +187,12 @@ RULES = (
     Rule(
         "Numbers",
         "Decimals with an optional exponent; `5.` and `.5` are numbers. Blanks around one, around a type and "
-        "at the end of a line are not part of it. Whole numbers may be hexadecimal (`0x1f`). `_` between "
-        "digits, other bases, units and text are refused (`bad_value`).",
+        "at the end of a line are not part of it. Values and rates may be literals as Go reads them "
+        "(`1_000`, `0x1.8p-3`), and whole numbers as JavaScript does (`0x1f`, `0o17`, `0b11`). Units and "
+        "text are refused (`bad_value`).",
         "What any of the five reads is read: blanks because shell scripts send them (`wc -l` puts some in "
-        "front), hexadecimal because statsd does. JavaScript knows `0b11` and `0o17` too: there it is an "
-        "accident, and nobody was found who sends such.",
+        "front), the rest because they ask their language what a number is. A typing error that one of "
+        "them takes for a number is one here as well.",
         ("diff-0466", "diff-0470", "diff-0472", "diff-0467", "diff-0177"),
         has_odd_number,
         accepts=True,

@@ -59,9 +59,9 @@ OWN = """\
 One form is ours alone: `=` in front of a gauge's value (rule {gauges}). What a receiver can switch:
 `gauge_sign`, each of the five tag styles, container labels ([configuration.md](configuration.md)).
 
-What is no line is not taken: statsite's binary messages, veneur's SSF, gostatsd's and veneur's forwarding over HTTP and
-gRPC, carbon's protobuf and AMQP. Those are how these servers, or tools made for one of them, talk to each other;
-what clients send everybody reads is lines, and carbon's pickles.
+What is no line is not taken: statsite's binary messages, veneur's SSF, gostatsd's and veneur's forwarding
+over HTTP and gRPC, carbon's protobuf and AMQP. Those are how these servers, or tools made for one of them,
+talk to each other; what clients send that everybody reads is lines, and carbon's pickles.
 """
 
 OTHERS = """\

@@ -74,7 +74,12 @@ VALUES += [
     b"0x",
     b"0x1g:0xA",
     b"0x" + b"f" * 256,
+    b"1_000:0x_1.8p-3",
+    b"0b1011:0o17",
+    b"0x1.fffffffffffff7p1023",
+    b"0x" + b"7f" * 70,
 ]
+NUMERALS = b"0123456789abcdefxXpPeEoObB_+-."
 TYPES = [b"c", b"ms", b"g", b"C", b"s", b"h", b"d", b"m", b"kv", b"q", b"", b"c ", b"\tC", b"g\t", b" "]
 FIELDS = [
     b"@0.5",
@@ -188,6 +193,15 @@ DIALECTS = [
 ]
 
 
+def numeral(rng: random.Random) -> bytes:
+    """What may be a number in one of the languages that servers are written in."""
+    head = rng.choice((b"", b"", b"0x", b"0X", b"0b", b"0o", b"-0x", b"+", b"0x_", b"1_"))
+    digits = rng.choice((b"01", b"0123456789", b"0123456789abcdef", b"0F7_", NUMERALS))
+    body = bytes(rng.choices(digits, k=rng.choice((1, 2, 5, 20, 40))))
+    tail = rng.choice((b"", b"", b"p1", b"P-1074", b"p1_0", b"e3", b".8p0", b"_0", b"p+971"))
+    return head + body + tail
+
+
 def _wild(line: bytes, rng: random.Random) -> bytes:
     """Put noise into a line, take some of it out, or double a piece."""
     for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
@@ -202,9 +216,8 @@ def statsd_line(rng: random.Random) -> bytes:
     """A statsd line that is nearly good."""
     if rng.random() < 0.04:
         return _wild(rng.choice(EVENTS), rng)
-    line = (
-        rng.choice(NAMES) + b":" + rng.choice(VALUES) + b"|" + rng.choice(TYPES[: rng.choice((3, 4, 9, 15))])
-    )
+    value = numeral(rng) if rng.random() < 0.1 else rng.choice(VALUES)
+    line = rng.choice(NAMES) + b":" + value + b"|" + rng.choice(TYPES[: rng.choice((3, 4, 9, 15))])
     for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
         line += b"|" + rng.choice(FIELDS)
     if rng.random() < 0.1:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metronome.kernel.number import read_number
+from metronome.kernel.number import read_literal, read_number
 from tests.kernel.conftest import twin
 from tests.kernel.helpers import UNION
 
@@ -96,3 +96,34 @@ def test_every_double_survives_its_text(value: float) -> None:
     """What Python prints, both twins read back."""
     for name in ("pure", "native"):
         assert repr(read(twin(name), repr(value))) == repr(value)
+
+
+def literal(kernel: ModuleType, text: str) -> object:
+    samples, rejects = kernel.parse_statsd(b"a:" + text.encode() + b"|ms", UNION)
+    return samples[0].value if samples else rejects[0].reason
+
+
+@given(st.integers(0, 1 << 1030), st.sampled_from(["0x{:x}", "0X{:X}", "0o{:o}", "0b{:b}", "0x0000{:x}"]))
+def test_whole_numbers_are_rounded_as_decimals_are(number: int, form: str) -> None:
+    """To the nearest double, of two to the even one; what is too large is not finite."""
+    text = form.format(number)
+    try:
+        expected: object = float(number)
+    except OverflowError:
+        expected = "not_finite"
+    if len(text) > 512:
+        expected = "bad_value"
+    assert repr(read_literal(text.encode())) == repr(literal(twin("native"), text)) == repr(expected)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_double_survives_as_a_hexadecimal_float(value: float) -> None:
+    """What Python writes so, both twins read back."""
+    for name in ("pure", "native"):
+        assert repr(literal(twin(name), value.hex())) == repr(value)
+
+
+@given(st.text("0123456789abcdefxXpPeEoObB_+-.", min_size=1, max_size=12))
+def test_the_twins_read_the_same_literals(text: str) -> None:
+    """Whatever stands there."""
+    assert repr(literal(twin("native"), text)) == repr(literal(twin("pure"), text))
