@@ -231,8 +231,8 @@ LATE_CELLS: Final = 2_000_000
 """Cells of ended periods kept for that, some 200 MB; beyond it the oldest period is let go."""
 PILE_ROWS: Final = 32_768
 """Rows of a rollup's period that wait to be brought together: a few megabytes."""
-PILE_GROUPS: Final = 32_768
-"""Groups that are brought together and given out in one turn of the reactor: some 15 ms."""
+PILE_GROUPS: Final = 8192
+"""Groups that are brought together and given out in one turn of the reactor: some 10 ms."""
 
 # --- top talkers and the admin console ----------------------------------------------------
 TALKERS_WINDOW: Final = 300

@@ -85,9 +85,7 @@ def rows_of(ended: Ended) -> Iterator[Rows]:
     ]
     values = np.array(columns, np.float64).T
     form = Form(Spelling.READY, (b"",) * len(endings), tuple([ending.encode() for ending in endings]))
-    stems: list[tuple[bytes, ...]] = [
-        group.out if isinstance(group.out, tuple) else () for group in ended.groups
-    ]
+    stems: list[tuple[bytes, ...]] = [out if isinstance(out, tuple) else () for out in ended.outs]
     for place in range(max(map(len, stems), default=0)):
         here = [row for row, paths in enumerate(stems) if len(paths) > place]
         texts = joined([stems[row][place] for row in here])

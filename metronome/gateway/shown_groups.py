@@ -88,7 +88,7 @@ class ShownGroups:
         for found in self._rollups.end(flushed, MAIN):
             if found is not None and position >= self.applied.get(found[0], 0):
                 stream, ended = found
-                for begin in range(0, len(ended.groups), METRICS_STEP_ROWS):
+                for begin in range(0, len(ended.outs), METRICS_STEP_ROWS):
                     if not self._is_there(stream, ended.slot.rule):
                         break  # other rules stand since the last step
                     self._show(stream, ended, begin, flushed.time / 1000, now)
@@ -161,7 +161,7 @@ class ShownGroups:
     def _show(self, stream: str, ended: Ended, begin: int, began: float, now: float) -> None:
         """Some groups of a rule, all of one kind."""
         folded, rows = ended.values.folded, slice(begin, begin + METRICS_STEP_ROWS)
-        sheet, numbers = self._placed(stream, ended.slot, folded.kind, ended.groups[rows], began, now)
+        sheet, numbers = self._placed(stream, ended, rows, began, now)
         number = self._manners[stream][ended.slot.rule, folded.kind]
         if ended.slot.native:
             _spread(sheet, sheet.manners[number].schema, numbers, folded.sketches[rows])
@@ -181,17 +181,15 @@ class ShownGroups:
             sheet.n[numbers] += n
             _observe(sheet, number, numbers, folded, rows)
 
-    def _placed(
-        self, stream: str, slot: Slot, kind: Kind, groups: list[Group], began: float, now: float
-    ) -> tuple[Sheet, I64]:
+    def _placed(self, stream: str, ended: Ended, rows: slice, began: float, now: float) -> tuple[Sheet, I64]:
         """The sheet and the numbers of groups, all of one rule and kind."""
-        sheet = self._sheet(stream)
-        manner = self._manner_of(sheet, slot.rule, kind)
-        ids = np.array([group.out for group in groups], np.uint64)
+        sheet, slot = self._sheet(stream), ended.slot
+        manner = self._manner_of(sheet, slot.rule, ended.values.folded.kind)
+        ids = np.array(ended.outs[rows], np.uint64)
         numbers = sheet.roster.find(ids)
         new = np.flatnonzero(numbers < 0).tolist()
         if new:
-            keys = [_key(slot, groups[row]) for row in new]
+            keys = [_key(slot, Group(0, ended.packed[rows.start + row], None)) for row in new]
             numbers[new], _ = sheet.numbers(_columns(keys, ids[new]), now, began)
             sheet.of_manner(numbers[new], manner)
         return sheet, numbers
