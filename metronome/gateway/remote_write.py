@@ -158,6 +158,7 @@ class RemoteWrite:
         self._sent = 0
         self._safe = 0
         self._period = 0
+        self._started = 0.0
         self._image_at = float("-inf")
         self._writing: Deferred[Any] = succeed(None)
         telemetry.gauge("metronome_remote_write_series", lambda: self.series, destination=name)
@@ -171,9 +172,10 @@ class RemoteWrite:
 
     @property
     def lag(self) -> float:
-        """Seconds since the last flush that the receiver has; 0 before the first."""
+        """Seconds since the last flush that the receiver has; before the first since the start."""
+        now = self._clock.seconds()
         stamps = [stream.stamp for stream in self._streams.values() if stream.stamp]
-        return self._clock.seconds() - max(stamps) / 1000 if stamps else 0.0
+        return now - (max(stamps) / 1000 if stamps else self._started or now)
 
     def use(self, book: Book) -> None:
         """Send what these rules and sets say; what stays goes on where it is."""
@@ -182,6 +184,7 @@ class RemoteWrite:
     def start(self) -> None:
         """Go on where the last run was; a new receiver begins with what comes now."""
         journal, name = self._journal, self.consumer.name
+        self._started = self._clock.seconds()
         state = self._load()
         if state is None:
             begin = journal.cursor(name) if name in journal.consumers() else journal.synced_end

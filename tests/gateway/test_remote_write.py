@@ -321,6 +321,14 @@ def test_a_rule_that_is_gone(tmp_path: Path) -> None:
     assert stale(world.values("took_count")[-1][1])
 
 
+def test_a_receiver_that_was_never_there(world: World) -> None:
+    """That it has nothing shows from the start, so that somebody can be told."""
+    world.receiver.away = True
+    for _ in range(5):
+        world.send("hits:1|c")
+    assert world.output.lag == pytest.approx(5 * PERIOD, abs=1)
+
+
 def test_a_receiver_that_is_away(world: World) -> None:
     """It gets every flush when it is back, in order and with its own time."""
     world.send("hits:1|c")
