@@ -19,13 +19,14 @@ from metronome.store.elastic_search import buckets
 from metronome.store.elastic_ticks import event_of
 from metronome.store.elastic_view import View
 
-_NEWEST: Final = ({"@timestamp": "desc"}, {"gateway": "desc"}, {"position": "desc"})
+_NEWEST: Final = ({"@timestamp": "desc"}, {"gateway": "desc"}, {"position": "desc"}, {"row": "desc"})
 _IDS: Final = (
     {"@timestamp": "desc"},
     {"stream": "desc"},
     {"eid": "desc"},
     {"gateway": "desc"},
     {"position": "desc"},
+    {"row": "desc"},
 )
 
 Group = tuple[str | int, ...]

@@ -33,8 +33,9 @@ from metronome.store.elastic_view import View
 from metronome.store.interface import Exported
 
 _FIRST: Final = {"order": "asc", "missing": "_first"}
-_ORDER: Final = ({"gateway": _FIRST}, {"position": "asc"}, {"merge": _FIRST}, {"stream": "asc"})
-_ID_ORDER: Final = ({"gateway": "asc"}, {"position": "asc"}, {"@timestamp": "asc"})
+_WRITTEN: Final = ({"gateway": _FIRST}, {"position": "asc"}, {"row": "asc"})
+_PART_ORDER: Final = (*_WRITTEN, {"merge": _FIRST}, {"stream": "asc"})
+_ID_ORDER: Final = ({"@timestamp": "asc"}, *_WRITTEN)
 _EVERYTHING: Final[Clause] = {"match_all": {}}
 
 Content = Parts | Events
@@ -139,8 +140,8 @@ class Export:
         return reading
 
     def _sections(self) -> Iterator[_Section]:
-        yield _Section(self._names.points, PART_FIELDS, _ORDER, _parts)
-        yield _Section(self._names.ticks, {"_source": ["event", "stream"]}, _ORDER[:2], _events)
+        yield _Section(self._names.points, PART_FIELDS, _PART_ORDER, _parts)
+        yield _Section(self._names.ticks, {"_source": ["event", "stream"]}, _WRITTEN, _events)
         yield _Section(self._names.ids, {"_source": ["eid", "stream"]}, _ID_ORDER, _ids)
 
     # --- books -----------------------------------------------------------------------------------
@@ -206,7 +207,7 @@ def _ids(view: View, hits: list[Any]) -> Contents:
     for stream, numbers in _streams(hits):
         own = [hits[number] for number in numbers if hits[number]["_id"] not in events]
         if own:
-            ids = tuple((int(hit["sort"][2]), hit["_source"]["eid"]) for hit in own)
+            ids = tuple((int(hit["sort"][0]), hit["_source"]["eid"]) for hit in own)
             contents.append((numbers[0], Parts(stream, no_rows(), ids)))
     return contents
 

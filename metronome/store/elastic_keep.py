@@ -53,6 +53,8 @@ class Keep:
         self._views = views
         self._shared = shared
         self._writer = writer
+        self.few = ELASTIC_DELETED
+        """So many documents of a day that is not over are deleted one by one."""
         self._ladder = Ladder(client, server, names, meta, seconds, secrets.token_hex(8))
 
     def round(self, now: int, retention: Mapping[str, Retention]) -> Iterator[Done]:
@@ -102,7 +104,7 @@ class Keep:
         for stream in self._streams(pattern):
             wanted = [term("stream", stream), between("@timestamp", 0, max(oldest(stream), 0))]
             for index, number in self._counts(pattern, wanted).items():
-                if ends_at(index) <= oldest(stream) or number <= ELASTIC_DELETED:
+                if ends_at(index) <= oldest(stream) or number <= self.few:
                     for deleted in self._delete(index, wanted):
                         yield {what: deleted}
 

@@ -111,13 +111,13 @@ class Source(NamedTuple):
 
     id_prefix: str
     origin: str
-    """JSON of further fields, with a comma behind the last; ``{position}`` of a row is added."""
-    position: int
+    """JSON of further fields; the number of the row is added."""
 
 
 def source_of(gateway: str, position: int, id_prefix: str) -> Source:
     """The origin of a record of a gateway."""
-    return Source(id_prefix, f'"gateway":{orjson.dumps(gateway).decode()},"position":', position)
+    name = orjson.dumps(gateway).decode()
+    return Source(id_prefix, f'"gateway":{name},"position":{position},"row":')
 
 
 def documents(
@@ -132,7 +132,7 @@ def documents(
         columns.counts.tolist(),
         strict=True,
     )
-    begin, origin, position = source
+    begin, origin = source
     for at, (n, d, p, low, high, samples) in enumerate(numbers):
         text, names = fragments[at]
         row = rows[at]
@@ -140,7 +140,7 @@ def documents(
             f"{begin}{row:x}",
             f'{{"@timestamp":"{times[at]}",{text}{unindexed[names]}"n":{n!r},"d":{d!r},"p":{p!r},'
             f'"samples":{samples},"min":{low!r},"max":{high!r},{extras.get(at, "")}'
-            f"{origin}{position + row}}}",
+            f"{origin}{row}}}",
         )
 
 
@@ -154,7 +154,7 @@ def merged_documents(
     fields: Fields,
 ) -> Iterator[Doc]:
     """Parts that the round ``merge`` has merged into steps of ``step`` seconds, as documents."""
-    source = Source(prefix, f'"step":{step},"merge":{merge},"position":', 0)
+    source = Source(prefix, f'"step":{step},"merge":{merge},"position":0,"row":')
     return documents(columns, fragments, source, rows, fields)
 
 
@@ -236,21 +236,21 @@ class Row(NamedTuple):
     sketch: str
     gateway: str
     position: int
+    row: int
 
 
 def columns_of(
     rows: Sequence[Row], keys: Mapping[str, bytes], identities: Mapping[str, int] | None = None
 ) -> tuple[Columns, list[int]]:
-    """Documents as columns, ordered as gauges of one time override each other: by gateway, position.
-    And which document each row is.
+    """Documents as columns, ordered as gauges of one time override each other: by gateway, position and
+    row.  And which document each row is.
 
     ``keys`` gives the key of every term, ``identities`` the id of its series; without them ids are
     good for telling series apart in these columns, and for nothing else.
     """
     gateways = {name: number for number, name in enumerate(sorted({row.gateway for row in rows}))}
-    order = np.lexsort(
-        (np.array([row.position for row in rows]), np.array([gateways[row.gateway] for row in rows]))
-    ).tolist()
+    places = [(row.row, row.position, gateways[row.gateway]) for row in rows]
+    order = np.lexsort(np.array(places, np.int64).reshape(-1, 3).T).tolist()
     rows = [rows[place] for place in order]
     terms = {term: number for number, term in enumerate(sorted({row.term for row in rows}))}
     ids = np.array([terms[row.term] for row in rows], np.int64)

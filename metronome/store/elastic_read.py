@@ -52,6 +52,7 @@ PART_FIELDS: Final = {
         *_VALUES,
         "gateway",
         "position",
+        "row",
     ],
 }
 """What a search has to give for ``row_of``, and the stream."""
@@ -265,6 +266,7 @@ def row_of(hit: Mapping[str, Any]) -> Row:
         sketch=hit.get("_source", {}).get("sketch", ""),
         gateway=fields["gateway"][0] if "gateway" in fields else "",
         position=fields["position"][0],
+        row=fields["row"][0],
     )
 
 

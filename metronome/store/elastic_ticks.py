@@ -55,8 +55,7 @@ def event_document(stream: str, event: Event, gateway: str, position: int, row: 
             for name, value in numbers.items()
             if value == value  # no NaN
         }
-    source["gateway"] = gateway
-    source["position"] = position + row
+    source.update(gateway=gateway, position=position, row=row)
     source["event"] = orjson.dumps(event).decode()
     return Doc(f"{id_prefix(gateway, position)}{row:x}", orjson.dumps(source).decode())
 
@@ -68,7 +67,8 @@ def id_document(stream: str, eid: str, received: int, gateway: str, position: in
         "stream": stream,
         "eid": eid,
         "gateway": gateway,
-        "position": position + row,
+        "position": position,
+        "row": row,
     }
     return Doc(f"{id_prefix(gateway, position)}{row:x}", orjson.dumps(source).decode())
 

@@ -13,6 +13,7 @@ from tests.live.search_servers import RunningServer
 from tests.store.contract import FindingContract, FoldingContract, WritingContract
 from tests.store.contract_export import ExportContract
 from tests.store.contract_keeping import EventsContract, KeepingContract
+from tests.store.contract_packs import PacksContract
 
 pytestmark = pytest.mark.live
 
@@ -78,6 +79,10 @@ class ElasticsearchExportTests(Copies, Elasticsearch, SynchronousTestCase):
     """See the contract."""
 
 
+class ElasticsearchPacksTests(Elasticsearch, PacksContract, SynchronousTestCase):
+    """See the contract."""
+
+
 class OpenSearchWritingTests(OpenSearch, WritingContract, SynchronousTestCase):
     """See the contract."""
 
@@ -99,4 +104,8 @@ class OpenSearchKeepingTests(OpenSearch, KeepingContract, SynchronousTestCase):
 
 
 class OpenSearchExportTests(Copies, OpenSearch, SynchronousTestCase):
+    """See the contract."""
+
+
+class OpenSearchPacksTests(OpenSearch, PacksContract, SynchronousTestCase):
     """See the contract."""

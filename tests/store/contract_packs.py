@@ -47,7 +47,7 @@ class PacksContract(StoreCase):
         self.write("g1", points("a 1 10\na 5 30\na 2 20.5\na 7 30\nb 1 10\n"))
         one = [(10_000, 1.0, 1.0, 1.0, 1.0), (20_500, 2.0, 1.0, 2.0, 2.0), (30_000, 7.0, 2.0, 5.0, 7.0)]
         assert self.shown() == [one, [(10_000, 1.0, 1.0, 1.0, 1.0)]]
-        assert self.store.statistics()["parts"] in (4, 5)
+        assert self.statistics()["parts"] in (4, 5)
 
     def test_points_fold_into_steps_and_groups(self) -> None:
         """The latest of each series, then their sum; extremes over all."""
@@ -145,12 +145,12 @@ class PacksContract(StoreCase):
         done = self.done(self.store.expire(3 * DAY, {"main": kept}))
         assert done["deleted"] == 3
         assert self.spans() in ([("a", 90_000_000, 90_001_000)], [("a", 90_000_000, 90_000_000)])
-        assert self.store.statistics()["series"] == 1
+        assert self.statistics()["series"] == 1
         assert self.done(self.store.expire(9 * DAY, {"main": kept}))["deleted"] > 0
-        assert (self.spans(), self.store.statistics()["parts"]) == ([], 0)
+        assert (self.spans(), self.statistics()["parts"]) == ([], 0)
 
     def test_a_forgotten_stream_has_no_points(self) -> None:
         """Its packs go with everything else."""
         self.write("g1", points("a 1 10\na 2 20\n"))
         self.done(self.store.forget("main"))
-        assert (self.spans(), self.store.statistics()["parts"]) == ([], 0)
+        assert (self.spans(), self.statistics()["parts"]) == ([], 0)

@@ -14,6 +14,7 @@ from tests.store.cluster import FakeCluster
 from tests.store.contract import FindingContract, FoldingContract, WritingContract
 from tests.store.contract_export import ExportContract
 from tests.store.contract_keeping import EventsContract, KeepingContract
+from tests.store.contract_packs import PacksContract
 
 
 def opened(cluster: FakeCluster, **options: Any) -> ElasticStore:
@@ -48,4 +49,8 @@ class KeepingTests(InMemory, KeepingContract, SynchronousTestCase):
 
 
 class ExportTests(InMemory, ExportContract, SynchronousTestCase):
+    """See the contract."""
+
+
+class PacksTests(InMemory, PacksContract, SynchronousTestCase):
     """See the contract."""

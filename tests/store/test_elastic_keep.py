@@ -9,7 +9,6 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from metronome.limits import ELASTIC_DELETED
 from metronome.model import Selection
 from metronome.store.interface import Retention, Rung
 from tests.store.build import RECORD, batch, counter, events, happened, parts
@@ -88,7 +87,8 @@ class KeepTests(StoreCase, SynchronousTestCase):
 
     def test_many_parts_of_a_day_wait_for_its_end(self) -> None:
         """They stay until the whole index goes; few are deleted as they grow old."""
-        few, many = 5, ELASTIC_DELETED + 1
+        few, many = 5, 21
+        self.store._keep.few = many - 1
         for number, day in ((few, 0), (many, 2)):
             rows = [counter("c", day * DAY, 1, host=str(host)) for host in range(number)]
             self.write("g", parts(*rows), begin=day * many * RECORD)

@@ -40,7 +40,20 @@ def made(columns: Columns, fields: Fields | None = None) -> list[dict]:
 
 def read_back(sources: list[dict]) -> Columns:
     """The parts that documents were made of."""
-    names = ["series", "@timestamp", "n", "d", "p", "samples", "min", "max", "squares", "gateway", "position"]
+    names = [
+        "series",
+        "@timestamp",
+        "n",
+        "d",
+        "p",
+        "samples",
+        "min",
+        "max",
+        "squares",
+        "gateway",
+        "position",
+        "row",
+    ]
     rows = [row_of({"fields": dict(doc_values(Doc(one, 0), names)), "_source": one}) for one in sources]
     return columns_of(rows, keys_known([one.term for one in rows], {}))[0]
 
@@ -67,6 +80,7 @@ def test_a_counter_is_a_document_in_logstashs_format() -> None:
         "max": 3.0,
         "gateway": "g",
         "position": 100,
+        "row": 0,
     }
 
 
@@ -121,7 +135,7 @@ def test_merged_parts_say_by_whom() -> None:
     (doc,) = merged_documents(columns, Fragments().of("m", columns), 60, 7, "merge.0.7.", [3], Fields())
     source = orjson.loads(doc.source)
     assert doc.id == "merge.0.7.3"
-    assert (source["step"], source["merge"], source["position"]) == (60, 7, 3)
+    assert (source["step"], source["merge"], source["position"], source["row"]) == (60, 7, 0, 3)
     assert "gateway" not in source
 
 
@@ -148,16 +162,13 @@ def test_fragments_are_remembered_and_bounded() -> None:
 
 
 def test_rows_are_in_the_order_of_gauges() -> None:
-    """By gateway, then position; merged ones, which are nobody's, first."""
+    """By gateway, then position, then row; merged ones, which are nobody's, first."""
     numbers = (1.0,) * 7
-    rows = [
-        Row("gx", 0, numbers, "", "b", 1),
-        Row("gx", 0, numbers, "", "a", 9),
-        Row("gx", 0, numbers, "", "", 3),
-    ]
+    places = [("b", 1, 0), ("a", 9, 1), ("a", 9, 0), ("", 3, 7)]
+    rows = [Row("gx", 0, numbers, "", *place) for place in places]
     columns, order = columns_of(rows, {"gx": b"gx"})
-    assert order == [2, 1, 0]
-    assert len(columns) == 3
+    assert order == [3, 2, 1, 0]
+    assert len(columns) == 4
     assert len(columns_of([], {})[0]) == 0
 
 

@@ -52,7 +52,8 @@ def test_an_event_is_a_document_in_logstashs_format() -> None:
         "labels_unindexed": ["a.b", "a_b", "", "_"],
         "fields": {"ms": 1.5, "b_c": 2.0},
         "gateway": "g",
-        "position": 18,
+        "position": 16,
+        "row": 2,
     }
 
 
@@ -61,7 +62,7 @@ def test_what_is_empty_is_not_there() -> None:
     event = happened(0, "view", "", referer="", format="", message="", labels={}, fields={})
     source = made(event)
     assert event_of(source) == event
-    assert set(source) == {"@timestamp", "@version", "type", "stream", "gateway", "position", "event"}
+    assert set(source) == {"@timestamp", "@version", "type", "stream", "gateway", "position", "row", "event"}
 
 
 def test_every_field_that_is_counted_by_is_mapped() -> None:
@@ -80,7 +81,8 @@ def test_ids_have_documents_of_their_own() -> None:
         "stream": "main",
         "eid": "e",
         "gateway": "g",
-        "position": 17,
+        "position": 16,
+        "row": 1,
     }
 
 
