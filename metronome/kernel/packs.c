@@ -190,7 +190,7 @@ uint32_t mt_unpack(const char *p, size_t n, moment *out)
         return 0;
     time = (uint64_t)h.first;
     unit = h.flags & SECONDS ? 1000 : 1;
-    step = number_at(times, end, h.time_width);
+    step = h.flags & EVEN ? number_at(times, end, h.time_width) : 0;
     values = times + (size_t)(h.flags & EVEN ? 1 : h.count - 1) * h.time_width;
     for (i = 0; i < h.count; i++) {
         if (i) {
