@@ -315,8 +315,8 @@ class DuckdbStore:
         database.writer.write(batch)
         if database.writer.parts - before >= _LARGE and self._path != IN_MEMORY and not self._is_read():
             log = f"{self._path}.wal"
-            if not os.path.exists(log) or not os.stat(log).st_size:
-                give_back(database.connection, self._settings)
+            size = os.stat(log).st_size if os.path.exists(log) else 0
+            give_back(database.connection, self._settings, size)
 
     def _is_read(self) -> bool:
         return self._clock is not None and self._clock.seconds() < self._asked + STORE_REST

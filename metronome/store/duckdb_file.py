@@ -36,7 +36,7 @@ from metronome.limits import STORE_LOG_BYTES
 
 SCHEMA: Final = Path(__file__).parent / "schema"
 IN_MEMORY: Final = ":memory:"
-_LEAST_MEMORY: Final = "1MB"
+_LEAST_MEMORY: Final = 1_000_000
 """Less than whatever DuckDB keeps of a file that nobody asks for."""
 
 _LOCKED: Final = re.compile(r"lock is held(?: in (.*?\(PID \d+\)))?")
@@ -169,13 +169,13 @@ def _connect(path: str, settings: Settings) -> Connection:
     return connection
 
 
-def give_back(connection: Connection, settings: Settings) -> None:
+def give_back(connection: Connection, settings: Settings, log: int) -> None:
     """Let go of blocks that are in the file as well, and give back to the system what that frees.
 
-    To be called when everything is in the file: what is not would be spilled.
+    What is only in the write-ahead log, ``log`` bytes of it, stays: it would be spilled.
     """
     try:
-        connection.execute(f"SET memory_limit = '{_LEAST_MEMORY}'")
+        connection.execute(f"SET memory_limit = '{_megabytes(_LEAST_MEMORY + 2 * log)}'")
     except (duckdb.OutOfMemoryException, duckdb.InvalidInputException):
         # More than that is in use, or (an older DuckDB) nothing may be set: as much as may be has gone.
         return

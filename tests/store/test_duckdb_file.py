@@ -91,10 +91,12 @@ def test_memory_is_given_back(tmp_path: Path, settings: Settings) -> None:
     connection.execute("CREATE TABLE t AS SELECT hash(range) AS a FROM range(500_000)")
     connection.execute("CHECKPOINT")
     assert blocks(connection) > 3_000_000
-    give_back(connection, settings)
+    give_back(connection, settings, 0)
     assert blocks(connection) < 1_000_000
     connection.execute("INSERT INTO t SELECT range FROM range(300_000)")
-    give_back(connection, settings)
+    for log in (3_000_000, 0):
+        give_back(connection, settings, log)
+        assert blocks(connection) < 3_000_000
     assert setting(connection, "memory_limit") == "61.0 MiB"
     assert scalar(connection, "SELECT count(*) FROM t") == 800_000
     connection.close()
