@@ -184,6 +184,8 @@ int mt_page_escape(buffer *out, const char *p, size_t n, int escaping, int label
 
 static int append(buffer *b, const char *p, size_t n)
 {
+    if (!n)
+        return 0;
     if (mt_reserve(b, n) < 0)
         return -1;
     memcpy(b->p + b->n, p, n);
@@ -285,8 +287,8 @@ static size_t total_of(slice name)
     if (name.n <= total->n || memcmp(name.p + at, total->p + 1, total->n - 1))
         return name.n;
     for (i = 4; i; i--)
-        if (i < at && character((const unsigned char *)name.p + at - i, i, &letter) == i)
-            return letter < 0x80 && is_word((unsigned char)letter) ? name.n : at - i;
+        if (i <= at && character((const unsigned char *)name.p + at - i, i, &letter) == i)
+            return i == at || (letter < 0x80 && is_word((unsigned char)letter)) ? name.n : at - i;
     return name.n;
 }
 

@@ -189,7 +189,8 @@ def latencies(pump: Pump, store: Store) -> dict[str, float]:
 
 def embedded(pump: Pump, folder: Path, some: list[Batch], events: list[Batch]) -> dict[str, float]:
     """The embedded store's latencies over the same data."""
-    store = open_store("duckdb:", data_dir=folder, worker=ThreadWorker(pump, "store"))  # type: ignore[arg-type]
+    worker = ThreadWorker(pump, "store")  # type: ignore[arg-type]
+    store = open_store("duckdb:", data_dir=folder, worker=worker)
     pump.until(store.start())
     for batch in [*some, *events]:
         pump.until(store.write(batch))

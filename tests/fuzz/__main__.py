@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from tests.fuzz import envelopes, sanitized
-from tests.kernel import lines, packed, written
+from tests.kernel import exposed, lines, packed, written
 
 LINES = 120
 """Lines of one round: few enough that a difference is found in them by eye."""
@@ -40,7 +40,7 @@ def compare(first: int, rounds: int, file: str) -> None:
     pure, fast = importlib.import_module("metronome.kernel._pure"), native(file)
     for seed in range(first, first + rounds):
         found = lines.difference(pure, fast, seed, LINES) or written.difference(fast, seed, LINES)
-        found = found or packed.difference(fast, seed, LINES)
+        found = found or packed.difference(fast, seed, LINES) or exposed.difference(fast, seed, LINES // 4)
         if found := found or envelopes.trouble(fast, pure, seed, LINES):
             raise SystemExit(found)
 

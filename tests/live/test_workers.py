@@ -171,8 +171,9 @@ def test_a_worker_that_is_killed_costs_its_last_second(tmp_path: Path, clients: 
         assert books(gateway) == (received, received)
         lost = [sent - total for total in totals]
         spared = [one for one in lost if one == 0]
-        # A third of the clients is the victim's, give or take; the loop sends no more than 100 a second.
-        assert 8 <= len(spared) < 30, lost
+        # A third of the clients is the victim's, give or take (none of them loses anything if it dies
+        # in the instant after it handed over); the loop sends no more than 100 a second.
+        assert len(spared) >= 8, lost
         assert 0 <= max(lost) <= 130, lost
         assert min(lost) == 0, lost
         told = numbers(gateway)
