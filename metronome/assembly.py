@@ -34,7 +34,7 @@ from metronome.gateway.reader import Reader
 from metronome.gateway.replay import Replay
 from metronome.gateway.shown_file import ShownFile
 from metronome.gateway.streams import MAIN, Streams
-from metronome.gateway.telemetry import Telemetry
+from metronome.gateway.telemetry import START, Telemetry
 from metronome.gateway.writer import Writer
 from metronome.journal.disk import FolderDisk
 from metronome.journal.interface import Journal
@@ -264,7 +264,7 @@ def expose(gateway: Gateway, began: float) -> None:
     """Have the journal's and the store's own numbers read for ``/metrics``."""
     telemetry, journal, store = gateway.telemetry, gateway.journal, gateway.store
     telemetry.gauge("metronome_info", lambda: 1, version=__version__, kernel=TWIN)
-    telemetry.gauge("metronome_start_time_seconds", lambda: began)
+    telemetry.gauge(START, lambda: began)
     telemetry.gauge("metronome_journal_bytes", lambda: journal.size)
     telemetry.gauge("metronome_journal_budget_bytes", lambda: journal.budget)
     telemetry.gauge("metronome_journal_unwritable", lambda: 1 if journal.unavailable() else 0)

@@ -182,6 +182,9 @@ WRITE_BYTES: Final = 1 << 20
 """And about how many bytes before they are compressed; receivers take some MB."""
 WRITE_METADATA: Final = 600
 """Seconds after which a receiver of 1.0 is told the types of families again."""
+WRITE_OWN: Final = 15.0
+"""Seconds between our own counters and gauges by remote write, where flushes are not more frequent: as
+often as a Prometheus commonly scrapes."""
 WRITE_PATIENCE: Final = 30.0
 """Seconds that a receiver has for an answer; Prometheus gives it as long."""
 WRITE_RETRY_AFTER: Final = 300.0

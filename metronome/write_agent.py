@@ -17,13 +17,14 @@ from zope.interface import implementer
 from metronome import __version__
 from metronome.config import Config
 from metronome.errors import ConfigError
+from metronome.gateway.own_series import OwnSeries
 from metronome.gateway.places import tls_client
 from metronome.gateway.push import Sender
 from metronome.gateway.remote_write import RemoteWrite
 from metronome.gateway.telemetry import Telemetry
 from metronome.journal.interface import Journal
 from metronome.kernel.families import Escaping
-from metronome.limits import HTTP_IDLE, WRITE_PATIENCE
+from metronome.limits import HTTP_IDLE, WRITE_OWN, WRITE_PATIENCE
 from metronome.receivers.interface import IReactor
 from metronome.threads.thread import ThreadWorker
 from metronome.write_targets import WriteTarget, headers_of
@@ -85,6 +86,7 @@ def _remote_write(
         version=target.version,
         chance=random.random,
     )
+    interval = min(config.flush_interval, WRITE_OWN)
     made = RemoteWrite(
         target.name,
         sender,
@@ -98,6 +100,7 @@ def _remote_write(
         escaping=Escaping.UTF8 if target.parameter("names") == "utf-8" else Escaping.UNDERSCORES,
         labels=target.labels,
         close=pool.closeCachedConnections,
+        own=OwnSeries(sender, telemetry, reactor, interval, target.labels) if target.own else None,
     )
     made.use(config.book)
     return made

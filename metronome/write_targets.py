@@ -28,6 +28,7 @@ PARAMETERS: Final = {
     "names": "`underscores` for what old Prometheus' names cannot have, or `utf-8`: names stay as they are",
     "labels": "labels of every series that has none of the name, `job:metronome,instance:web1`; "
     "needed where several gateways send to one receiver",
+    "own": "`yes`, or `no`: whether Metronome's own counters and gauges, `metronome_*`, are sent as well",
     "user": "user for basic authentication, with one of the two passwords",
     "password-file": "file with the password",
     "password-env": "environment variable with the password",
@@ -70,6 +71,11 @@ class WriteTarget(NamedTuple):
     def in_flight(self) -> int:
         """Requests at once."""
         return int(self.parameter("in-flight", str(WRITE_IN_FLIGHT)))
+
+    @property
+    def own(self) -> bool:
+        """Whether our own counters and gauges are sent as well."""
+        return self.parameter("own", "yes") == "yes"
 
     @property
     def labels(self) -> Labels:
@@ -161,6 +167,8 @@ def _check(target: WriteTarget) -> None:
         raise ValueError("version=auto or version=1 or version=2 would be right")
     if target.parameter("names", "utf-8") not in ("underscores", "utf-8"):
         raise ValueError("names=underscores or names=utf-8 would be right")
+    if target.parameter("own", "yes") not in ("yes", "no"):
+        raise ValueError("own=yes or own=no would be right")
     for name, value in target.labels:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or name.startswith("__") or not value:
             raise ValueError("labels=NAME:VALUE,NAME:VALUE would be right")

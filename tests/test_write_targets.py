@@ -32,6 +32,7 @@ def test_parameters() -> None:
     target = parse(f"{URL}#version=1&in_flight=7&user=me&password-file=/p")
     assert (target.version, target.in_flight, target.parameter("user")) == (1, 7, "me")
     assert target.path("password-file") == Path("/p")
+    assert [parse(f"{URL}{behind}").own for behind in ("", "#own=yes", "#own=no")] == [True, True, False]
     assert parse(f"{URL}#labels=job:metronome,at:[::1]").labels == (("job", "metronome"), ("at", "[::1]"))
     assert (parse(URL).version, parse(URL).labels) == (0, ())
     assert parse(f"{URL}#version=auto").version == 0
@@ -52,6 +53,7 @@ def test_parameters() -> None:
         ("http://a/#version=", "version is empty"),
         ("http://a/#version=3", "version=auto"),
         ("http://a/#names=dots", "names=underscores"),
+        ("http://a/#own=off", "own=yes or own=no would be right"),
         ("http://a/#labels=job", "labels=NAME:VALUE"),
         ("http://a/#labels=__name__:x", "labels=NAME:VALUE"),
         ("http://a/#labels=a.b:x", "labels=NAME:VALUE"),

@@ -49,7 +49,7 @@ from metronome.gateway.shown_file import ShownFile
 from metronome.gateway.shown_groups import ShownGroups
 from metronome.gateway.shown_image import Origin, Rows, encode_end, encode_origin, encode_rows
 from metronome.gateway.shown_series import ShownSeries
-from metronome.gateway.telemetry import CATALOGUE, Telemetry
+from metronome.gateway.telemetry import CATALOGUE, START, Telemetry
 from metronome.journal.interface import Journal
 from metronome.limits import METRICS_WINDOW, TOTALS_INTERVAL
 from metronome.model import Batch, Flushed, Labels, Parts, parse_key
@@ -262,10 +262,12 @@ class Exposition:
             yield text.OPEN_METRICS_END.encode()
 
     def _own_lines(self, form: Wanted) -> Iterator[str]:
+        began = self._telemetry.value(START)
         for name, kind, meaning, samples in self._telemetry.families():
             yield text.head(name, kind, meaning, form)
             for labels, value in samples:
-                yield text.line(name, kind, labels, value, form)
+                yield text.line(name, kind, labels, value, form, began)
 
     def _own_messages(self, form: Wanted) -> bytes:
-        return b"".join([own_family(*family, form.escaping) for family in self._telemetry.families()])
+        began = self._telemetry.value(START)
+        return b"".join([own_family(*family, form.escaping, began) for family in self._telemetry.families()])

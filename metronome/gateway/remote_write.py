@@ -46,6 +46,7 @@ from metronome.gateway.blocks import Block, Blocks, Moment
 from metronome.gateway.consumer import Consumer
 from metronome.gateway.exposed import Names
 from metronome.gateway.gathering import Gathering
+from metronome.gateway.own_series import OwnSeries
 from metronome.gateway.push import Sender
 from metronome.gateway.rollups import Rollups, StreamRollups
 from metronome.gateway.shelf import Group
@@ -121,11 +122,12 @@ class RemoteWrite:
         escaping: Escaping = Escaping.UNDERSCORES,
         labels: Labels = (),
         close: Callable[[], Deferred[Any]] = lambda: succeed(None),
+        own: OwnSeries | None = None,
     ):
         """``name`` is ``HOST:PORT/PATH``; ``file`` without suffix is where its files are, which
         ``worker`` writes; ``in_flight`` requests may be under way at once; ``escaping`` as
         :class:`Adding` has it; ``labels`` are put on every series; ``close`` ends the sender's
-        connections."""
+        connections; ``own`` sends our own series."""
         self.consumer = Consumer(journal, CONSUMER + name, self._work, clock, telemetry)
         self._name = name
         self._sender = sender
@@ -140,6 +142,7 @@ class RemoteWrite:
         self._escaping = escaping
         self._labels = labels
         self._close = close
+        self._own = own
         self._cooperator = Cooperator(
             terminationPredicateFactory=lambda: lambda: True,
             scheduler=lambda step: clock.callLater(0, step),
@@ -203,9 +206,13 @@ class RemoteWrite:
         if state is None:
             self._write_image()
         self.consumer.start()
+        if self._own is not None:
+            self._own.start()
 
     def stop(self) -> Deferred[Any]:
         """Give up what is under way; end all series if the receiver has everything."""
+        if self._own is not None:
+            self._own.stop()
         self._sender.stop()
         done: Deferred[Any] = self.consumer.stop()
         done.addCallback(lambda _: self._goodbye())
@@ -357,21 +364,27 @@ class RemoteWrite:
 
     @inlineCallbacks
     def _goodbye(self) -> Generator[Deferred[Any], Any, None]:
-        """End all series, unless there is a flush that the receiver has not got yet."""
-        if (yield self._is_behind()):
-            return
-        streams = list(self._streams.values())
-        time = max([round(self._clock.seconds() * 1000), *(stream.stamp + 1 for stream in streams)])
+        """End our own series; all others too, unless there is a flush that the receiver has not got yet."""
+        behind = yield self._is_behind()
         self._sender.resume()
         call = self._clock.callLater(WRITE_GOODBYE, self._sender.stop)
+        if self._own is not None:
+            yield self._own.end()
+        if not behind:
+            yield self._end_series()
+        if call.active():
+            call.cancel()
+
+    @inlineCallbacks
+    def _end_series(self) -> Generator[Deferred[Any], Any, None]:
+        streams = list(self._streams.values())
+        time = max([round(self._clock.seconds() * 1000), *(stream.stamp + 1 for stream in streams)])
         moment = Moment(time, self._period, ending=True)
         ends = [self._send(stream, moment, tries=1) for stream in streams]
         try:
             yield gatherResults(ends, consumeErrors=True).addErrback(_first)
         except DestinationUnavailable as error:
             self.log.info("{error}: it is not told that series end", error=error)
-        if call.active():
-            call.cancel()
         for stream in streams:
             stream.stamp = time
         self._sent = self._done

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+START: Final = "metronome_start_time_seconds"
+"""Also when our counters began to count."""
 CATALOGUE: Final[dict[str, tuple[str, tuple[str, ...], str]]] = {
     "metronome_info": ("gauge", ("version", "kernel"), "1; the version and which kernel twin runs"),
-    "metronome_start_time_seconds": ("gauge", (), "when the process started, epoch seconds"),
+    START: ("gauge", (), "when the process started, epoch seconds"),
     "metronome_received_total": (
         "counter",
         ("stream", "source"),

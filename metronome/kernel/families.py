@@ -41,6 +41,7 @@ from metronome.model import U8, U64
 SUFFIXES: Final = ("", "_total", "_created", "_sum", "_count", "_bucket")
 """What stands behind the name of a family in the name of a sample."""
 TOTAL: Final = SUFFIXES.index("_total")
+CREATED: Final = SUFFIXES.index("_created")
 STEM: Final = len(SUFFIXES)
 SERIES: Final = STEM + 1
 SPELLING: Final = STEM + 2

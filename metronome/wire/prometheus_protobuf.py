@@ -153,15 +153,18 @@ def own_family(
     meaning: str,
     samples: Iterable[tuple[dict[str, str], float]],
     escaping: Escaping,
+    created: float = 0.0,
 ) -> bytes:
-    """A whole family of our own, of counters or gauges, behind its length."""
+    """A whole family of our own, of counters or gauges, behind its length; ``created`` is when counters
+    began to count (epoch seconds), 0 where that is not known."""
     counter = kind == "counter"
     base = families.base_of(name, counter)
     shown = families.family_name(base, counter, escaping, open_metrics=False)
     pieces = [protobuf.text(1, shown), protobuf.text(2, meaning), protobuf.whole(3, _OWN_TYPES[kind])]
+    began = protobuf.data(3, timestamp(created)) if counter and created else b""
     for labels, value in samples:
         pairs = [pair(families.escaped(label, escaping, True), text) for label, text in labels.items()]
-        body = protobuf.data(3 if counter else 2, protobuf.double(1, value))
+        body = protobuf.data(3 if counter else 2, protobuf.double(1, value) + began)
         pieces.append(protobuf.data(4, b"".join(pairs) + body))
     unit = unit_of(families.family_name(base, counter, escaping, open_metrics=True))
     return protobuf.delimited(b"".join(pieces) + (protobuf.text(5, unit) if unit else b""))

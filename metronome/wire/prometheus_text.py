@@ -85,11 +85,21 @@ def unit_of(name: str) -> str:
     return next((unit for unit in UNITS if name.endswith(f"_{unit}")), "")
 
 
-def line(name: str, kind: str, labels: dict[str, str], value: float, form: Wanted) -> str:
-    """One sample of it."""
+def line(
+    name: str, kind: str, labels: dict[str, str], value: float, form: Wanted, created: float = 0.0
+) -> str:
+    """One sample of it; in OpenMetrics behind a counter's when it began to count (epoch seconds), where
+    that is known."""
     counter = kind == "counter"
     base = families.base_of(name, counter)
-    shown = families.sample_name(base, families.TOTAL if counter else 0, counter, form.escaping)
     pairs = ((families.escaped(label, form.escaping, label=True), text) for label, text in labels.items())
     inside = labels_text(pairs)
-    return f"{shown}{{{inside}}} {value_text(value)}\n" if inside else f"{shown} {value_text(value)}\n"
+    told = [(families.TOTAL if counter else 0, value)]
+    if counter and created and form.open_metrics:
+        told.append((families.CREATED, created))
+    lines = []
+    for suffix, number in told:
+        shown = families.sample_name(base, suffix, counter, form.escaping)
+        lines.append(f"{shown}{{{inside}}}" if inside else shown)
+        lines.append(f" {value_text(number)}\n")
+    return "".join(lines)

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from metronome.gateway.exposition import Exposition
 from metronome.gateway.intake import TickRow
-from metronome.gateway.telemetry import CATALOGUE
+from metronome.gateway.telemetry import CATALOGUE, START
 from metronome.kernel import hash64
 from metronome.kernel.interface import Dialect
 from metronome.limits import METRICS_CHUNK_LINES, METRICS_WINDOW
@@ -92,6 +92,17 @@ def test_own_counters_come_first() -> None:
     assert 'metronome_received_total{source="statsd",stream="main"} 1\n' in page
     assert "metronome_metrics_series 1\n" in page
     assert world.exposition.page(None)[0] == "text/plain; version=0.0.4; charset=utf-8"
+
+
+def test_own_counters_say_when_they_began() -> None:
+    """In OpenMetrics; that is when the process started."""
+    world = World()
+    world.kit.telemetry.gauge(START, lambda: 1000.5)
+    world.send("a:1|c")
+    page = world.page(OPEN_METRICS)
+    assert 'metronome_received_created{source="statsd",stream="main"} 1000.5\n' in page
+    assert list(parse_open_metrics(page))
+    assert "metronome_received_created" not in world.page()
 
 
 def test_our_own_names_do_not_clash() -> None:

@@ -12,6 +12,7 @@ from metronome.fold.mapping import load
 from metronome.fold.rules import Book
 from metronome.fold.shapes import Shapes
 from metronome.gateway.exposition import Exposition
+from metronome.gateway.own_series import OwnSeries
 from metronome.gateway.push import AUTO, Sender
 from metronome.gateway.remote_write import RemoteWrite
 from metronome.journal.memory_disk import MemoryDisk
@@ -31,6 +32,7 @@ class World:
 
     def __init__(self, folder: Path, rules: Book | None = None, version: int = AUTO, in_flight: int = 4):
         self.folder = folder
+        self.own = False
         self.disk = MemoryDisk()
         self.rules = rules or Book()
         self.version = version
@@ -67,6 +69,7 @@ class World:
             file=self.folder / "remote-write",
             ttl=TTL,
             in_flight=self.in_flight,
+            own=OwnSeries(sender, kit.telemetry, kit.clock, PERIOD) if self.own else None,
         )
         self.output.use(self.rules)
         self.output.start()
@@ -470,6 +473,21 @@ def test_images_let_the_cursor_follow(world: World) -> None:
     early = world.kit.journal.cursor(world.output.consumer.name)
     world.send("hits:1|c", round(TOTALS_INTERVAL / PERIOD) + 2)
     assert world.kit.journal.cursor(world.output.consumer.name) > early
+
+
+def test_our_own_series(world: World) -> None:
+    """They are sent while the gateway runs, and end when it stops, also where there is more to be sent
+    of others."""
+    world.own = True
+    world.stop()
+    world.again()
+    world.send("hits:1|c", 2)
+    world.inlet.statsd(b"hits:1|c")
+    world.kit.flusher.flush()
+    assert len(world.values("metronome_flushes_total")) > 1
+    world.stop()
+    assert stale(world.values("metronome_flushes_total")[-1][1])
+    assert world.receiver.refused == []
 
 
 def test_a_clock_that_is_put_back(world: World) -> None:

@@ -118,3 +118,11 @@ def test_our_own_families() -> None:
     (message,) = delimited(own_family("a_bytes", "gauge", "told", samples, Escaping.UTF8))
     found = read(message)
     assert (found[3], found[5], read(read(found[4][1])[2][0])) == ([1], [b"bytes"], {1: [2.0]})
+
+
+def test_when_our_own_counters_began() -> None:
+    """Stands in a counter, where it is known, and never in a gauge."""
+    for kind, wanted in (("counter", [5]), ("gauge", [])):
+        (message,) = delimited(own_family("a_total", kind, "told", [({}, 1.0)], Escaping.UTF8, 5.0))
+        value = read(read(read(message)[4][0])[3 if kind == "counter" else 2][0])
+        assert [time(one) for one in value.get(3, [])] == wanted

@@ -88,7 +88,18 @@ def test_blocks() -> None:
     counter = head("hits_total", "counter", '"b"', open_metrics)
     assert counter == '# HELP hits \\"b\\"\n# TYPE hits counter\n'
     assert head("x_bytes", "gauge", "b", open_metrics).endswith("# UNIT x_bytes bytes\n")
-    assert line("x_bytes", "gauge", {}, math.nan, open_metrics) == "x_bytes NaN\n"
+    assert line("x_bytes", "gauge", {}, math.nan, open_metrics, 5.0) == "x_bytes NaN\n"
+
+
+def test_when_a_counter_began() -> None:
+    """OpenMetrics is told, where it is known."""
+    open_metrics, dots = Wanted(Form.OPEN_METRICS), Wanted(Form.OPEN_METRICS, Escaping.DOTS)
+    told = line("hits_total", "counter", {"a": "x"}, 2.0, open_metrics, 5.0)
+    assert told == 'hits_total{a="x"} 2\nhits_created{a="x"} 5\n'
+    (family,) = parse_open_metrics(head("hits_total", "counter", "m", open_metrics) + told + OPEN_METRICS_END)
+    assert [sample.name for sample in family.samples] == ["hits_total", "hits_created"]
+    assert line("hits_total", "counter", {}, 2.0, dots, 5.0) == "hits__total 2\nhits__created 5\n"
+    assert line("hits_total", "counter", {}, 2.0, Wanted(), 5.0) == "hits_total 2\n"
 
 
 def test_escapings() -> None:
