@@ -169,6 +169,23 @@ def read_book(config: Config) -> Book:
     return Book(rules, cast(tuple[str, ...], _value(now)))
 
 
+def needs_restart(config: Config) -> tuple[str, ...]:
+    """What the file, read again, says otherwise, and only a new start heeds.  ``ConfigError``."""
+    if config.config is None:
+        return ()
+    document = _read(config.config)
+    in_file = _flat(document)
+    found = []
+    for setting in config.settings:
+        is_of_file = setting.origin == "default" or setting.origin.startswith("file ")
+        if is_of_file and setting.key.name != "rules":
+            now = _setting(setting.key, {}, {}, in_file, config.config)
+            found += [setting.key.name] if _value(now) != _value(setting) else []
+    tables = _tables(document).get(clusters.TABLE, [])
+    is_same = clusters.read(tables, config.graphite_resend) == config.graphite_cluster
+    return tuple(found if is_same else [*found, clusters.TABLE])
+
+
 def describe(config: Config) -> str:
     """The resolved configuration, as a TOML file that gives the same."""
     lines: list[str] = []

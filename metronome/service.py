@@ -28,7 +28,7 @@ from metronome.assembly import (
     make_store,
     make_streams,
 )
-from metronome.config import Config, read_book, secret_of
+from metronome.config import Config, needs_restart, read_book, secret_of
 from metronome.data_dir import DataDir
 from metronome.errors import ConfigError
 from metronome.fold import mapping
@@ -97,7 +97,8 @@ class GatewayService(Service):
         return stopped
 
     def reload(self) -> None:
-        """Read mapping and rollup rules again; bad new ones are reported and the old ones stay."""
+        """Read mapping and rollup rules again; bad new ones are reported and the old ones stay, and so is
+        what else has changed in the file."""
         for what, load in (("mapping", self._load_mapping), ("rollup", self._load_rollup)):
             try:
                 load()
@@ -105,6 +106,16 @@ class GatewayService(Service):
                 self.log.error("the old {what} rules stay: {error}", what=what, error=error)
             else:
                 self.log.info("{what} rules were read again", what=what)
+        try:
+            names = ", ".join(needs_restart(self._config))
+        except ConfigError:
+            return  # it has been reported
+        if names:
+            self.log.warn(
+                "the file has other values for {names}: SIGHUP reads rules only, the old ones hold until"
+                " Metronome is started again",
+                names=names,
+            )
 
     @inlineCallbacks
     def _start(self) -> Generator[Deferred[Any], Any, None]:

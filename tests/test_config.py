@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from metronome.addresses import Address
-from metronome.config import describe, dialect_of, load, read_book
+from metronome.config import describe, dialect_of, load, needs_restart, read_book
 from metronome.errors import ConfigError
 from metronome.fold.rules import Book
 from metronome.fold.statsd import HistogramRule, Naming
@@ -178,6 +178,25 @@ def test_rules_are_read_printed_and_read_again(toml) -> None:
     by_option = load({"config": file, "rules": ["prometheus"]}, {})
     assert read_book(by_option).sets == ("prometheus",)
     assert read_book(load({}, {})) == Book()
+
+
+def test_what_takes_a_restart(toml) -> None:
+    """Settings and clusters of the file that are others than those that hold; rules are not among them,
+    nor what an option or a variable decides."""
+    cluster = '[[graphite-cluster]]\nname = "c"\npolicy = "any_of"\nmembers = ["127.0.0.1:2003"]\n'
+    file = toml("flush-interval = 5\n" + ROLLUP + cluster)
+    running = load({"config": file, "store": "memory://"}, {"METRONOME_WORKERS": "2"})
+    assert needs_restart(running) == ()
+    toml('rules = ["statsd"]\nflush_interval = 5.0\nworkers = 4\nstore = "duckdb:x"\n' + cluster)
+    assert needs_restart(running) == ()
+    toml("flush-interval = 2\n[limits]\nseries = 5\n" + cluster.replace("2003", "2004"))
+    assert needs_restart(running) == ("flush-interval", "limits.series", "graphite-cluster")
+    toml("")
+    assert needs_restart(running) == ("flush-interval", "graphite-cluster")
+    assert needs_restart(load({}, {})) == ()
+    toml("flush-interval = []")
+    with pytest.raises(ConfigError):
+        needs_restart(running)
 
 
 @pytest.mark.parametrize(

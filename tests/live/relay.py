@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 import signal
 import socket
+import ssl
+import struct
 import subprocess
 import threading
 import time
@@ -129,3 +132,23 @@ class Taker:
 
     def close(self) -> None:
         self._server.close()
+
+
+class TlsTaker(Taker):
+    """The same behind TLS, of pickles: it reads them as carbon does, and keeps them as lines."""
+
+    def __init__(self, port: int, cert: Path, key: Path):
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(cert, key)
+        super().__init__(port)
+
+    def _serve(self) -> None:
+        connection, _ = self._server.accept()
+        with (
+            self._context.wrap_socket(connection, server_side=True) as secure,
+            secure.makefile("rb") as stream,
+        ):
+            while head := stream.read(4):
+                (size,) = struct.unpack("!I", head)
+                for path, (time_of, value) in pickle.loads(stream.read(size)):
+                    self.lines.append(f"{path} {value:g} {time_of}\n".encode())

@@ -1,4 +1,4 @@
-"""Every kind of address: TLS and a Unix socket to a real carbon-c-relay, datagrams over UDP."""
+"""Every kind of address: TLS and a Unix socket to a real carbon-c-relay, UDP, pickles in TLS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from metronome.limits import CARBON_DATAGRAM_BYTES
 from tests.live.carbon import free_ports
 from tests.live.conftest import require
 from tests.live.gateway import RunningGateway, eventually
-from tests.live.relay import Place, RunningRelay, Taker
+from tests.live.relay import Place, RunningRelay, Taker, TlsTaker
 from tests.live.tools import which
 from tests.receivers.pem import pem
 
@@ -36,7 +36,7 @@ def test_every_transport(folder: Path) -> None:
     require(which("carbon-c-relay"), "carbon-c-relay (Debian package)")
     cert, key = pem(folder)
     (folder / "both.pem").write_bytes(cert.read_bytes() + key.read_bytes())
-    secure, *ports = free_ports(5)
+    secure, pickles, *ports = free_ports(6)
     listens = {
         "tls": f"transport plain ssl {folder}/both.pem {secure} proto tcp",
         "unix": f"{folder}/relay.sock proto unix",
@@ -53,6 +53,8 @@ def test_every_transport(folder: Path) -> None:
         datagrams.setblocking(False)
         datagrams.bind(("127.0.0.1", 0))
         addresses.append(f"udp://127.0.0.1:{datagrams.getsockname()[1]}")
+        in_tls = stack.enter_context(closing(TlsTaker(pickles, cert, key)))
+        addresses.append(f"pickle+tls://localhost:{pickles}?ca={cert}")
         gateway = stack.enter_context(RunningGateway(folder / "data", graphite_out=addresses))
         with socket.create_connection(("127.0.0.1", gateway.port("statsd", "tcp"))) as connection:
             time.sleep(1.2 - time.time() % 1)
@@ -60,6 +62,7 @@ def test_every_transport(folder: Path) -> None:
         wanted = {f"stats.counters.app.hits{one}.count {one}" for one in range(1, SERIES + 1)}
         by_datagram: list[bytes] = []
         lines = [lambda: takers[0].lines, lambda: takers[1].lines, lambda: waiting(datagrams, by_datagram)]
+        lines.append(lambda: in_tls.lines)
         for address, taken in zip(addresses, lines, strict=True):
             got = eventually(lambda taken=taken: counts(taken()), lambda got: got >= wanted, 20)
             assert got >= wanted, address

@@ -133,9 +133,11 @@ def test_the_page_has_the_rules_families(tmp_path: Path) -> None:
         config.write_text(RULES + '[[rollup]]\nmatch = "x"\n')
         gateway.process.send_signal(signal.SIGHUP)
         assert eventually(lambda: "rollup 4: it has no output" in gateway.log, bool)
-        config.write_text(RULES.replace("shop_wait", "shop_delay"))
+        cluster = '[[graphite-cluster]]\nname = "c"\npolicy = "any_of"\nmembers = ["127.0.0.1:1"]\n'
+        config.write_text(RULES.replace("shop_wait", "shop_delay") + cluster)
         gateway.process.send_signal(signal.SIGHUP)
         assert eventually(lambda: "rollup rules were read again" in gateway.log, bool)
+        assert eventually(lambda: "other values for graphite-cluster: SIGHUP" in gateway.log, bool)
         send(gateway, "shop.hits:1|c|#code:a.b\nshop.wait:5|ms\n")
         page = eventually(lambda: samples(gateway), lambda page: "shop_delay_count" in page)
         assert page[name] == sum(range(50)) + 1
