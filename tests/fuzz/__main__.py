@@ -73,6 +73,7 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=0, help="of the first round")
     options.add_argument("--jobs", type=int, default=1, help="processes")
     options.add_argument("--sanitized", action="store_true", help="build with sanitizers first")
+    options.add_argument("--into", help="a folder for what is built; else none is kept")
     options.add_argument("--native", default="", help=argparse.SUPPRESS)
     options.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     given = options.parse_args()
@@ -80,7 +81,7 @@ def main() -> None:
         compare(given.seed, given.inputs // LINES, given.native)
         return
     with tempfile.TemporaryDirectory() as folder:
-        file = str(sanitized.build(Path(folder))) if given.sanitized else ""
+        file = str(sanitized.build(Path(given.into or folder))) if given.sanitized else ""
         status = spread(given, file)
     if status:
         raise SystemExit(status)

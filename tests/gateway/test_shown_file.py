@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -19,7 +20,9 @@ class ShownFileTests(SynchronousTestCase):
     """ShownFile."""
 
     def setUp(self) -> None:
-        self.path = Path(self.mktemp())
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = Path(folder.name, "image")
         self.file = ShownFile(self.path, ImmediateWorker())
 
     def write(self, blocks: list[bytes | None]) -> list[Deferred[None]]:
