@@ -185,6 +185,9 @@ WRITE_METADATA: Final = 600
 WRITE_OWN: Final = 15.0
 """Seconds between our own counters and gauges by remote write, where flushes are not more frequent: as
 often as a Prometheus commonly scrapes."""
+WRITE_OWN_BEHIND: Final = 1800.0
+"""Seconds that a receiver may be behind for it to be told of now: a Prometheus that has a sample of now
+refuses what is an hour older."""
 WRITE_PATIENCE: Final = 30.0
 """Seconds that a receiver has for an answer; Prometheus gives it as long."""
 WRITE_RETRY_AFTER: Final = 300.0
@@ -386,6 +389,8 @@ ELASTIC_READERS: Final = 3
 """Questions to a cluster at once."""
 ELASTIC_FIGURES: Final = 60.0
 """Seconds between two counts of what a cluster holds: each goes through all of it."""
+ELASTIC_LOOK: Final = 10.0
+"""Seconds after which whoever reads the store's figures has the cluster be looked at anew."""
 ELASTIC_MERGE_ROWS: Final = 50_000
 ELASTIC_MERGE_SERIES: Final = 2000
 """Parts, and series, that one step of the ladder merges in a cluster: some seconds' work."""
@@ -394,6 +399,15 @@ ELASTIC_CLAIM: Final = 900
 ELASTIC_DELETED: Final = 10_000
 """Parts and events of a day that is not over which are deleted one by one; more wait for its end,
 when the whole index goes."""
+ELASTIC_EMPTY: Final = 86_400
+"""Seconds after the end of its day or month at which an index that is empty is deleted: the ladder has
+moved everything out of it, and every index costs the cluster memory."""
+ELASTIC_NOTED: Final = 30 * 86_400
+"""Seconds for which a gateway that is not heard of still has a say in how long streams are kept."""
+ELASTIC_DAYS_BACK: Final = 400
+ELASTIC_DAYS_AHEAD: Final = 31
+"""Days before and behind today that have an index each; what is further away shares one.  Else a sender
+whose clock or units are wrong could make more indices than a node takes (1,000 shards by default)."""
 ELASTIC_SERIES_KEPT: Final = 100_000
 """Series whose part of a document is remembered, so that it is not made anew: some 40 MB."""
 

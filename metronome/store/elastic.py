@@ -156,6 +156,7 @@ class ElasticStore:
         self._opened = False
         self._opening = Lock()
         self._stopping = False
+        self._looking = False
 
     def start(self) -> Deferred[None]:
         """See ``Store.start``; may be called until it succeeds."""
@@ -183,12 +184,15 @@ class ElasticStore:
                 self._post,
             )
         except StoreUnavailable as away:
+            self._writer.indices.forget_all()  # one may have been deleted
             self._watch.away(str(away))
             raise
         finally:
             self._watch.sent(self._flow)
+        self._watch.works()
         work.created = sum(outcome.created for outcome in outcomes)
         work.refused = [one for outcome in outcomes for one in outcome.refused]
+        work.there = [one for outcome in outcomes for one in outcome.there]
         yield self._do(self._crew.writer, lambda: self._writer.settle(work))
 
     def _post(self, chunk: elastic_bulk.Chunk) -> elastic_bulk.Outcome:
@@ -307,8 +311,18 @@ class ElasticStore:
         return self._ask(self._watch.look).addErrback(self._away)
 
     def statistics(self) -> dict[str, float]:
-        """See ``Store.statistics``: as of the last look."""
+        """See ``Store.statistics``: as of the last look; whoever asks now and then, as a scraper does,
+        has the cluster be looked at as often."""
+        if self._clock is not None and not self._looking and not self._stopping and self._watch.due:
+            self._looking = True
+            self.health().addErrback(self._not_seen).addBoth(self._looked)
         return self._watch.figures()
+
+    def _not_seen(self, failure: Failure) -> None:
+        self.log.failure("the cluster cannot be looked at", failure)
+
+    def _looked(self, _: object) -> None:
+        self._looking = False
 
     def _away(self, failure: Failure) -> Health:
         failure.trap(StoreUnavailable)
@@ -332,6 +346,10 @@ class ElasticStore:
             if opened:
                 self._open_later()
             return job()
+        except ConfigError as error:
+            if not self._opened:
+                raise
+            raise StoreUnavailable(str(error)) from error  # something else answers there for now
         except Refusal as refusal:
             if refusal.status == 400:
                 raise

@@ -3,7 +3,7 @@
 Every document is created under an id that names its place in a gateway's journal, so
 
 - created, and *there already* (409), are both success: it was written before, and the answer
-  got lost;
+  got lost (the writer looks whether what is there is the same);
 - refused for now (429, a shard that is away, a disk that is full) is tried again;
 - refused for ever (400: the mapping cannot take it) is told, and its record is put aside.
 
@@ -27,6 +27,8 @@ _TOO_LARGE: Final = 413
 _BUSY: Final = 429
 _THERE: Final = 409
 _GONE: Final = 404
+_LOOKED_AT: Final = 100
+"""Documents of a chunk that were there already, which are looked at."""
 _FOR_EVER: Final = (
     "document_parsing_exception",
     "mapper_parsing_exception",
@@ -65,6 +67,8 @@ class Outcome(NamedTuple):
     """The server says that this is too much for it."""
     reason: str = ""
     """Why something has to be sent once more."""
+    there: Sequence[tuple[str, Doc]] = ()
+    """Some of what was there already."""
 
 
 def post(client: Client, chunk: Chunk) -> Outcome:
@@ -87,7 +91,7 @@ def post(client: Client, chunk: Chunk) -> Outcome:
 
 
 def _sorted(chunk: Chunk, items: Sequence[Any]) -> Outcome:
-    created, refused, again = 0, [], []
+    created, refused, again, there = 0, [], [], []
     busy, reason = False, ""
     for one, item in zip(chunk.docs, items, strict=True):
         result = next(iter(item.values()))
@@ -95,14 +99,15 @@ def _sorted(chunk: Chunk, items: Sequence[Any]) -> Outcome:
         if 200 <= status < 300:
             created += 1
         elif status == _THERE:
-            continue
+            there.append(one)
         elif status == 400 and error.get("type") in _FOR_EVER:
             refused.append((one[1].id, f"{error['type']}: {told(error)}"))
         else:
             again.append(one)
             busy = busy or status == _BUSY
             reason = reason or _sentence(status, str(error.get("type", "")))
-    return Outcome(created, refused, [Chunk(again)] if again else [], busy, reason)
+    chunks = [Chunk(again)] if again else []
+    return Outcome(created, refused, chunks, busy, reason, there[:_LOOKED_AT])
 
 
 def _halved(chunk: Chunk, refusal: Refusal) -> Outcome:

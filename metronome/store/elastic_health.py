@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from metronome.errors import ConfigError
-from metronome.limits import ELASTIC_FIGURES
+from metronome.limits import ELASTIC_FIGURES, ELASTIC_LOOK
 from metronome.store.elastic_client import Client, Refusal
 from metronome.store.elastic_flow import Flow
 from metronome.store.elastic_names import Names
@@ -44,6 +44,7 @@ class Watch:
         self._seconds = seconds
         self._figures = dict.fromkeys(_FIGURES, 0.0)
         self._counted_at = -ELASTIC_FIGURES
+        self._looked_at = -ELASTIC_LOOK
         self._state = Health("away", "not asked yet")
 
     # --- may we talk to it ---------------------------------------------------------------------
@@ -88,6 +89,7 @@ class Watch:
 
     def look(self) -> Health:
         """Ask the cluster."""
+        self._looked_at = self._seconds()
         path = f"/_cluster/health/{self._names.prefix}-*"
         health = self._client.call("GET", path, params={"timeout": "1s"})
         blocked = self._blocked()
@@ -100,6 +102,11 @@ class Watch:
         if self._seconds() - self._counted_at >= ELASTIC_FIGURES or not self._seconds():
             self._count()
         return self._state
+
+    def works(self) -> None:
+        """It was written to."""
+        if self._state.state == "away":
+            self._state = Health("ok")
 
     def away(self, text: str) -> Health:
         """It cannot be asked, or written to."""
@@ -116,6 +123,11 @@ class Watch:
             any(str(one["settings"].get(f"index.blocks.{block}", "")) == "true" for block in _BLOCKS)
             for one in settings.values()
         )
+
+    @property
+    def due(self) -> bool:
+        """Whether the last look is so long ago that it is time for another."""
+        return self._seconds() - self._looked_at >= ELASTIC_LOOK
 
     # --- figures ---------------------------------------------------------------------------------
 

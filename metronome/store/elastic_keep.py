@@ -1,6 +1,7 @@
 """What grows old in a cluster: retention, and streams that are forgotten.  (Merging: the ladder.)
 
-- A day (or month) that is past keeping for every stream in it is deleted whole, with its index.
+- A day (or month) that is past keeping for every stream in it is deleted whole, with its index;
+  so is one that is over and empty, because the ladder has moved what was in it.
 - Of a day that only some streams still keep, the documents of the others are deleted.
 - Of a day that is not over yet they are deleted as they grow old when they are few; else they
   stay until the day is past keeping: documents are cheap to keep and dear to delete one by one.
@@ -14,13 +15,14 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from metronome.limits import ELASTIC_CHUNK_DOCUMENTS, ELASTIC_DELETED
+from metronome.limits import ELASTIC_CHUNK_DOCUMENTS, ELASTIC_DELETED, ELASTIC_EMPTY
 from metronome.store.elastic_bulk import delete
 from metronome.store.elastic_client import Client, Refusal
 from metronome.store.elastic_ladder import Ladder
 from metronome.store.elastic_meta import Meta
-from metronome.store.elastic_names import Names, ends_at
+from metronome.store.elastic_names import Names, dated, ends_at
 from metronome.store.elastic_query import Clause, Filters, between, term
+from metronome.store.elastic_retention import Agreement
 from metronome.store.elastic_search import Server, buckets
 from metronome.store.elastic_view import Views
 from metronome.store.elastic_write import Shared, Writer
@@ -55,11 +57,13 @@ class Keep:
         self._writer = writer
         self.few = ELASTIC_DELETED
         """So many documents of a day that is not over are deleted one by one."""
+        self._agreement = Agreement(meta, shared.gateway)
         self._ladder = Ladder(client, server, names, meta, seconds, secrets.token_hex(8))
 
     def round(self, now: int, retention: Mapping[str, Retention]) -> Iterator[Done]:
         """A round of keeping at ``now`` (ms), a step at a time; what each step has done."""
         places = self._ladder.places()
+        retention = self._agreement.reached(now, retention)
         # Behind the positions: whatever is before them is found from now on.
         self._views.refresh(f"{self._names.points},{self._names.ticks},{self._names.ids}")
 
@@ -69,12 +73,12 @@ class Keep:
         def event(stream: str) -> int:
             return oldest_event(now, retention.get(stream, Retention()))
 
-        for done in self._delete_old(self._names.points, "deleted", part):
+        for done in self._delete_old(self._names.points, "deleted", part, now):
             yield done
             if done["deleted"]:
                 self._views.refresh(self._names.points)  # or the ladder would still find it
-        yield from self._delete_old(self._names.ticks, "events_deleted", event)
-        for _ in self._delete_old(self._names.ids, "ids", lambda stream: oldest_id(now)):
+        yield from self._delete_old(self._names.ticks, "events_deleted", event, now)
+        for _ in self._delete_old(self._names.ids, "ids", lambda stream: oldest_id(now), now):
             yield {}
         for stream in self._streams(self._names.points):
             yield from self._ladder.climb(stream, now, retention.get(stream, Retention()), places)
@@ -95,21 +99,27 @@ class Keep:
 
     # --- retention -----------------------------------------------------------------------------
 
-    def _delete_old(self, pattern: str, what: str, oldest: Oldest) -> Iterator[Done]:
+    def _delete_old(self, pattern: str, what: str, oldest: Oldest, now: int) -> Iterator[Done]:
         """Delete what is older than ``oldest`` says of its stream."""
+
+        def over(index: str) -> bool:
+            streams, end = self._streams(index), ends_at(index)
+            if not streams:
+                return end <= now - ELASTIC_EMPTY * 1000
+            return all(end <= oldest(stream) for stream in streams)
+
         for index in self._indices(pattern):
-            streams = self._streams(index)
-            if streams and all(ends_at(index) <= oldest(stream) for stream in streams):
-                yield {what: self._drop(index, oldest)}
+            if over(index):
+                yield {what: self._drop(index, over)}
         for stream in self._streams(pattern):
             wanted = [term("stream", stream), between("@timestamp", 0, max(oldest(stream), 0))]
             for index, number in self._counts(pattern, wanted).items():
-                if ends_at(index) <= oldest(stream) or number <= self.few:
+                if ends_at(index) <= oldest(stream) or number <= self.few or not dated(index):
                     for deleted in self._delete(index, wanted):
                         yield {what: deleted}
 
-    def _drop(self, index: str, oldest: Oldest) -> int:
-        """Delete an index; how many documents were in it.
+    def _drop(self, index: str, over: Callable[[str], bool]) -> int:
+        """Delete an index that is over; how many documents were in it.
 
         While it is looked at for the last time nothing is written to it: what comes then is
         tried again, and makes the index anew.
@@ -118,7 +128,7 @@ class Keep:
             self._block(index, True)
             self._views.refresh(index)
             number = self._server.count(index, {"match_all": {}})
-            if not all(ends_at(index) <= oldest(stream) for stream in self._streams(index)):
+            if not over(index):
                 self._block(index, None)
                 return 0
             self._client.call("DELETE", f"/{index}")

@@ -280,6 +280,8 @@ class Ladder:
         for begin in range(0, len(docs), ELASTIC_CHUNK_DOCUMENTS):
             self._post(Chunk(docs[begin : begin + ELASTIC_CHUNK_DOCUMENTS]))
         self._refresh(indices)
+        if self._indices.replaced(indices):
+            raise StoreUnavailable("an index was deleted while merged parts were written to it")
 
     def _post(self, chunk: Chunk) -> None:
         left = [chunk]

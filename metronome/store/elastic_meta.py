@@ -12,6 +12,8 @@ condition that they still are what was read, so that gateways do not overwrite e
     the position ``since``, for as long as the batch behind it is not applied.
 ``ladder.STREAM``
     which parts are merged and which merging is under way; see ``elastic_ladder.py``.
+``retention.GATEWAY``
+    how long a gateway says that streams are kept; see ``elastic_retention.py``.
 ``format``
     the version of all this.
 """

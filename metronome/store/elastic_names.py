@@ -6,6 +6,7 @@
     PREFIX-points-60s-2026.01.31    parts merged into steps of 60 s
     PREFIX-points-600s-2026.01      steps of five minutes and more: by month
     PREFIX-ticks-2026.01.31         events
+    PREFIX-points-far, -ticks-far   those of days that are far from when they were written
     PREFIX-ids-2026.01.31           deduplication ids, by the day they came
     PREFIX-meta                     what is applied, books, rounds of the ladder
 """
@@ -33,6 +34,8 @@ class Names:
         self.ticks = f"{prefix}-ticks-*"
         self.ids = f"{prefix}-ids-*"
         self.meta = f"{prefix}-meta"
+        self.far_points = f"{prefix}-points-far"
+        self.far_ticks = f"{prefix}-ticks-far"
 
     def of_points(self, day: int, step: int = 0) -> str:
         """The index of parts of a day since 1970, merged into steps of ``step`` seconds (0: those of
@@ -48,6 +51,11 @@ class Names:
     def of_ids(self, day: int) -> str:
         """The index of deduplication ids of a day."""
         return f"{self.prefix}-ids-{_date(day):%Y.%m.%d}"
+
+
+def dated(index: str) -> bool:
+    """Whether an index is of one day or month."""
+    return _PERIOD.search(index) is not None
 
 
 def ends_at(index: str) -> int:

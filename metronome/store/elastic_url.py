@@ -33,6 +33,8 @@ PORT: Final = 9200
 _PARAMETERS: Final = ("prefix", "ca", "compress", "timeout", "policy")
 _PREFIX: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::(\d{1,5}))?")
+_NAME: Final = re.compile(r"[a-z_-]{1,20}")
+"""What a parameter may be called; anything else may be the rest of a password."""
 _API_KEY: Final = "ApiKey "
 
 
@@ -68,9 +70,12 @@ def read_url(url: str, secret: Path | None = None) -> Cluster:
     authority, path, query = _cut(rest)
     user_info, at, hosts = authority.rpartition("@")
     user, _, password = user_info.partition(":")
+    if "@" in path:
+        raise _wrong("there is an @ in the path; a / in a password is written %2F")
     given = dict(parse_qsl(query, keep_blank_values=True))
     if unknown := [name for name in given if name not in _PARAMETERS]:
-        raise _wrong(f"there is no parameter {unknown[0]}; {', '.join(_PARAMETERS)} would be right")
+        shown = unknown[0] if _NAME.fullmatch(unknown[0]) else "of that name"
+        raise _wrong(f"there is no parameter {shown}; {', '.join(_PARAMETERS)} would be right")
     cluster = Cluster(
         product=product,
         nodes=tuple(f"{protocol}://{_host(host)}{path}" for host in hosts.split(",")),
@@ -95,8 +100,8 @@ def read_url(url: str, secret: Path | None = None) -> Cluster:
 
 
 def masked(url: str) -> str:
-    """The URL as it may be shown: without what may be a password."""
-    return re.sub(r"(?<=//)[^/?]*@", "***@", url)
+    """The URL as it may be shown: without what may be a password, also one that was not quoted."""
+    return re.sub(r"(?<=//).*@", "***@", url, flags=re.DOTALL)
 
 
 def _with_secret(cluster: Cluster, file: Path) -> Cluster:

@@ -4,7 +4,10 @@ The order is what makes a crash harmless:
 
 1. The documents of a batch are created.  Their ids name gateway, position and row, so creating
    them again changes nothing; readers of this gateway leave out what is behind the applied
-   position, so that they do not count it twice with the journal.
+   position, so that they do not count it twice with the journal.  Then it is made sure that they
+   are where they belong: that what was there already is what we would have written (two gateways
+   with copies of one data directory would take each other's documents for their own), and that
+   nobody has deleted an index meanwhile.
 2. The books' documents are added to, each of which knows up to which record it counts.
 3. The gateway's position is written.  Only now is the batch applied.
 """
@@ -12,16 +15,17 @@ The order is what makes a crash harmless:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+import orjson
 
-from metronome.errors import StoreRejected
+from metronome.errors import StoreRejected, StoreUnavailable
 from metronome.fold.columns import expanded, take
-from metronome.limits import ELASTIC_BOOKS_KEPT, ELASTIC_SETTLED
+from metronome.limits import ELASTIC_BOOKS_KEPT, ELASTIC_DAYS_AHEAD, ELASTIC_DAYS_BACK, ELASTIC_SETTLED
 from metronome.model import Batch, Events, Parts, Record
 from metronome.store.admission import flaw, stored_lines
 from metronome.store.elastic_bulk import Chunk, delete
@@ -32,6 +36,9 @@ from metronome.store.elastic_names import DAY_MS, Names, id_prefix
 from metronome.store.elastic_points import Doc, Fragments, documents, source_of
 from metronome.store.elastic_ticks import event_document, id_document, names_of
 
+_SAME: Final = ("@timestamp", "stream", "type", "series", "n", "samples", "eid", "id")
+"""Fields by which a document is told from another."""
+
 Line = tuple[str, str, str]
 """Source, outcome and reason."""
 
@@ -41,6 +48,7 @@ class Shared:
 
     def __init__(self, gateway: str = "") -> None:
         """``gateway`` is the one of this process, where that is known."""
+        self.gateway = gateway
         self._lock = Lock()
         self._gateways = {gateway} - {""}
         self._applied: dict[str, int] = {}
@@ -89,6 +97,8 @@ class Work:
     refused: list[tuple[str, str]] = field(default_factory=list)
     """Ids of documents that the server will never take, and why."""
     indices: set[str] = field(default_factory=set)
+    there: list[tuple[str, Doc]] = field(default_factory=list)
+    """Some of the documents that were there already."""
     created: int = 0
 
 
@@ -120,12 +130,15 @@ class Writer:
         self._books: dict[str, Kept] = {}
         self._marks: dict[str, list[tuple[float, int]]] = {}
         self._settled: dict[str, int] = {}
+        self._wrote_at: dict[str, int] = {}
+        """When (ms) the position of each gateway was last written."""
         self.indices = Indices(client, seconds)
 
     def load(self) -> None:
         """Read what is applied."""
         positions = self._meta.positions()
         self._settled = {gateway: int(one.get("settled", 0)) for gateway, one in positions.items()}
+        self._wrote_at = {gateway: int(one.get("at", 0)) for gateway, one in positions.items()}
         self._shared.move({gateway: int(one["applied"]) for gateway, one in positions.items()})
 
     def begin(self, batch: Batch) -> Work | None:
@@ -137,6 +150,8 @@ class Writer:
         if flaws := [(record, text) for record in fresh if (text := flaw(record))]:
             raise StoreRejected(list(flaws))
         self._shared.writes(batch.gateway)
+        if self._seconds() and batch.gateway not in self._wrote_at:
+            self._put_position(batch.gateway, begin)
         return Work(batch, fresh, begin, self._documents(batch.gateway, fresh))
 
     def chunk(self, work: Work, most: int, size: int) -> Chunk | None:
@@ -152,6 +167,10 @@ class Writer:
 
     def settle(self, work: Work) -> None:
         """All documents are there, or refused: write what stands behind them.  ``StoreRejected``."""
+        self._check_ours(work.there)
+        if gone := self.indices.replaced(work.indices):
+            self._delete(work, work.fresh, gone)
+            raise StoreUnavailable("an index was deleted while it was written to; it is written again")
         if work.refused:
             raise StoreRejected(self._taken_back(work))
         if work.fresh:
@@ -165,6 +184,27 @@ class Writer:
         for identity, kept in list(self._books.items()):
             if kept.content.get("stream") == stream:
                 del self._books[identity]
+
+    # --- where they belong ---------------------------------------------------------------------
+
+    def _check_ours(self, there: Sequence[tuple[str, Doc]]) -> None:
+        """What was there already is what we have."""
+        if not there:
+            return
+        ids = [{"_index": index, "_id": doc.id} for index, doc in there]
+        params = {"_source_includes": ",".join(_SAME)}
+        answer = self._client.call("POST", "/_mget", {"docs": ids}, params=params)
+        for (_, doc), found in zip(there, answer["docs"], strict=True):
+            own, other = orjson.loads(doc.source), found.get("_source")
+            if other is not None and any(own.get(name) != other.get(name) for name in _SAME):
+                raise StoreUnavailable(
+                    "another gateway has written under this gateway's identity: two data directories are"
+                    " copies of one"
+                )
+
+    def _delete(self, work: Work, records: Sequence[Record], indices: Container[str]) -> None:
+        every = self._documents(work.batch.gateway, records)
+        delete(self._client, [(index, doc.id) for index, doc in every if index in indices])
 
     # --- documents -----------------------------------------------------------------------------
 
@@ -183,7 +223,7 @@ class Writer:
         source = source_of(gateway, position, id_prefix(gateway, position))
         days, place = np.unique(columns.times // DAY_MS, return_inverse=True)
         for number, day in enumerate(days.tolist()):
-            index = self._names.of_points(day)
+            index = self._names.far_points if self._far(gateway, day) else self._names.of_points(day)
             fields = self.indices.fields(index, labels)
             rows = np.flatnonzero(place == number)
             own = fragments if len(days) == 1 else [fragments[row] for row in rows.tolist()]
@@ -196,13 +236,23 @@ class Writer:
     def _events(self, gateway: str, position: int, events: Events) -> Iterator[tuple[str, Doc]]:
         labels, numbers = names_of(events.events)
         for row, event in enumerate(events.events):
-            index = self._names.of_ticks(event["time"] // DAY_MS)
+            day = event["time"] // DAY_MS
+            index = self._names.far_ticks if self._far(gateway, day) else self._names.of_ticks(day)
             fields = self.indices.fields(index, labels, numbers)
             yield index, event_document(events.stream, event, gateway, position, row, fields)
             if eid := event.get("eid"):
                 received = event.get("received", event["time"])
                 index = self._ids_index(received)
                 yield index, id_document(events.stream, eid, received, gateway, position, row)
+
+    def _far(self, gateway: str, day: int) -> bool:
+        """Whether a day gets no index of its own.
+
+        It is far from when the batch *before* was written: that does not change until this one is, so
+        however often it is tried its documents belong into the same indices.
+        """
+        today = self._wrote_at.get(gateway, 0) // DAY_MS
+        return bool(today) and not -ELASTIC_DAYS_BACK <= day - today <= ELASTIC_DAYS_AHEAD
 
     def _ids_index(self, received: int) -> str:
         index = self._names.of_ids(received // DAY_MS)
@@ -213,8 +263,7 @@ class Writer:
         """Delete what was created of the refused records; these and why."""
         why = {_position(identity): text for identity, text in reversed(work.refused)}
         records = [record for record in work.fresh if record.position in why]
-        docs = [(index, doc.id) for index, doc in self._documents(work.batch.gateway, records)]
-        delete(self._client, docs)
+        self._delete(work, records, work.indices)
         return [(record, why[record.position]) for record in records]
 
     # --- what stands behind them -----------------------------------------------------------------
@@ -255,12 +304,13 @@ class Writer:
         if not marks or now - marks[-1][0] >= self._settle / 10:
             marks.append((now, batch.end))
         self._marks[gateway] = [mark for mark in marks if mark[0] > now - self._settle]
-        content = {
-            "applied": batch.end,
-            "settled": self._settled.get(gateway, 0) if self._settle else batch.end,
-            "at": int(now * 1000),
-        }
-        self._meta.put_position(gateway, content)
+        self._put_position(gateway, batch.end)
+
+    def _put_position(self, gateway: str, applied: int) -> None:
+        at = int(self._seconds() * 1000)
+        settled = self._settled.get(gateway, 0) if self._settle else applied
+        self._meta.put_position(gateway, {"applied": applied, "settled": settled, "at": at})
+        self._wrote_at[gateway] = at
 
 
 def _with_lines(was: Kept, work: Work, key: _Books, lines: Iterable[tuple[int, Line, int]]) -> dict[str, Any]:

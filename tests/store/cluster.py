@@ -35,6 +35,7 @@ class Index:
     def __init__(self, mappings: dict[str, Any], settings: dict[str, Any]) -> None:
         self.mappings = mappings
         self.settings = settings
+        self.uuid = ""
         self.docs: dict[str, Doc] = {}
         self.seen: dict[str, Doc] = {}
 
@@ -93,6 +94,9 @@ class FakeCluster:
             return {"status": self.status}
         if what == "_bulk":
             return self.do_bulk(method, "", "", body)
+        if what == "_mget":
+            docs = [(self.indices[one["_index"]].docs, one["_id"]) for one in body["docs"]]
+            return {"docs": [_shown(one, docs[one]) if one in docs else {} for docs, one in docs]}
         if what == "_search" and not name:
             return self._searched(self._pits[body["pit"]["id"]], body)
         if what in ("_pit", "_search"):
@@ -138,9 +142,12 @@ class FakeCluster:
                     component = self.templates["_component_template"][template["composed_of"][0]]
                     said = component["template"]
             self.indices[name] = Index(copy.deepcopy(said["mappings"]), {})
+            self.indices[name].uuid = f"uuid {next(self._seq)}"
         return self.indices[name]
 
     def do_mapping(self, method: str, names: str, rest: str, body: Any) -> Any:
+        if names not in self.indices:
+            raise Refusal(404, {"error": {"type": "index_not_found_exception"}})
         index = self.indices[names]
         if method == "GET":
             return {names: {"mappings": index.mappings}}
@@ -155,7 +162,10 @@ class FakeCluster:
                 raise Refusal(404, {"error": {"type": "index_not_found_exception"}})
             self.indices[names].settings.update(body)
             return {}
-        return {name: {"settings": index.settings} for name, index in self._matching(names).items()}
+        return {
+            name: {"settings": {**index.settings, "index.uuid": index.uuid}}
+            for name, index in self._matching(names).items()
+        }
 
     def do_stats(self, method: str, names: str, rest: str, body: Any) -> Any:
         size = sum(

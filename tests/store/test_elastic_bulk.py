@@ -30,11 +30,11 @@ def test_documents_are_created_in_their_indices() -> None:
 
 
 def test_what_is_there_already_is_success() -> None:
-    """It was written before, and the answer got lost."""
+    """It was written before, and the answer got lost; it is told, to be looked at."""
     cluster = FakeCluster()
     post(cluster, chunk("a"))
     outcome = post(cluster, chunk("a", "b"))
-    assert outcome == (1, [], [], False, "")
+    assert outcome == (1, [], [], False, "", chunk("a").docs)
 
 
 def test_items_are_sorted_into_for_now_and_for_ever() -> None:

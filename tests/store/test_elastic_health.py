@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from metronome.errors import ConfigError, StoreUnavailable
+from metronome.limits import ELASTIC_LOOK
 from metronome.store.elastic_client import Refusal
 from metronome.store.elastic_health import Watch
 from metronome.store.elastic_names import Names
@@ -53,6 +55,43 @@ class HealthTests(StoreCase, SynchronousTestCase):
         figures = self.store.statistics()
         assert (figures["parts"], figures["series"], figures["bulk_requests_total"]) == (2, 2, 1)
         assert figures["bytes"] > 100
+
+    def test_whoever_reads_the_figures_has_the_cluster_looked_at(self) -> None:
+        """Now and then; so they are true though nobody asks for the health."""
+        clock = Clock()
+        clock.advance(1000)
+        self.store = opened(self.cluster, clock=clock)
+        self.done(self.store.start())
+        self.store.statistics()
+        assert self.store.statistics()["up"] == 1.0
+        self.cluster.status = "red"
+        assert self.store.statistics()["up"] == 1.0
+        clock.advance(ELASTIC_LOOK)
+        self.store.statistics()
+        assert self.store.statistics()["up"] == 0.5
+        self.cluster.faults.append(away)
+        clock.advance(ELASTIC_LOOK)
+        self.store.statistics()
+        assert self.store.statistics()["up"] == 0.0
+
+    def test_a_batch_that_is_written_shows_that_it_is_there(self) -> None:
+        """At once, and not at the next look."""
+        self.cluster.faults.append(away)
+        late = batch("g", parts(counter("c", 0, 1)))
+        self.failureResultOf(self.store.write(late), StoreUnavailable)
+        assert self.store.statistics()["up"] == 0.0
+        self.cluster.faults.clear()
+        self.done(self.store.write(late))
+        assert self.store.statistics()["up"] == 1.0
+
+    def test_another_server_that_answers_for_a_while_is_waited_for(self) -> None:
+        """A proxy that leads elsewhere: nothing is lost by that."""
+        wrong = ConfigError("store: the server is no Elasticsearch")
+        self.cluster.faults.append(lambda method, path: wrong)
+        late = batch("g", parts(counter("c", 0, 1)))
+        failure = self.failureResultOf(self.store.write(late), StoreUnavailable)
+        assert "no Elasticsearch" in str(failure.value)
+        assert self.done(self.store.health()).state == "away"
 
     def test_a_cluster_that_is_away_at_the_start_is_met_later(self) -> None:
         """Everything waits; then it works, whoever asks first."""

@@ -37,6 +37,29 @@ def test_what_is_remembered_grows_old() -> None:
     assert indices.fields("i").labels == set()
 
 
+def test_an_index_that_was_deleted_is_told_and_forgotten() -> None:
+    """Made again or not; the others are left alone."""
+    cluster = FakeCluster()
+    indices = Indices(cluster, lambda: 0.0)
+    for name in ("i", "j", "k"):
+        indices.fields(name, ["a"])
+    assert indices.replaced(["i", "j", "k", "never met"]) == set()
+    del cluster.indices["i"], cluster.indices["j"]
+    cluster.call("PUT", "/j")
+    assert indices.replaced(["i", "j", "k"]) == {"i", "j"}
+    assert indices.replaced(["i", "j", "k"]) == set()
+    assert indices.fields("j", ["b"]).labels == {"b"}
+
+
+def test_a_cluster_that_makes_no_index_is_waited_for() -> None:
+    """It has as many shards as it may; whoever reads the log can do something about that."""
+    cluster = FakeCluster()
+    full = Refusal(400, {"error": {"type": "validation_exception", "reason": "maximum shards open"}})
+    cluster.faults.append(lambda method, path: full if (method, path) == ("PUT", "/i") else None)
+    with pytest.raises(StoreUnavailable, match="does not make the index i: maximum shards open"):
+        Indices(cluster, lambda: 0.0).fields("i")
+
+
 def test_a_mapping_that_takes_no_more_is_left_alone() -> None:
     """Documents come in all the same, and say that the label has no field."""
     cluster = FakeCluster()

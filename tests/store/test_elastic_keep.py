@@ -7,11 +7,13 @@ from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from metronome.errors import StoreUnavailable
 from metronome.model import Selection
 from metronome.store.interface import Retention, Rung
-from tests.store.build import RECORD, batch, counter, events, happened, parts
+from tests.store.build import RECORD, batch, counter, events, gauge, happened, parts
 from tests.store.cluster import FakeCluster, Fault
 from tests.store.contract import ALL, StoreCase
 from tests.store.test_elastic import opened
@@ -84,6 +86,87 @@ class KeepTests(StoreCase, SynchronousTestCase):
             assert self.numbers() == {}
             self.cluster.call("POST", "/metronome-*/_refresh")
             assert self.numbers(Selection("long", "*"), DAY) == {(): {0: 1.0}}, moment
+
+    def test_what_the_ladder_has_emptied_goes(self) -> None:
+        """Else every day would leave indices behind; a day that is not long over stays."""
+        self.write("g", parts(counter("c", 0, 1), counter("c", 5000, 1)))
+        for day, left in (
+            (1, ["points-1970.01.01"]),
+            (3, ["points-1970.01.01", "points-60s-1970.01.01"]),
+            (4, ["points-60s-1970.01.01"]),
+            (40, ["points-600s-1970.01", "points-60s-1970.01.01"]),
+            (41, ["points-600s-1970.01"]),
+        ):
+            self.expire(day * DAY)
+            names = [name.removeprefix("metronome-") for name in sorted(self.cluster.indices)]
+            assert [name for name in names if name.startswith("points")] == left, day
+            assert self.numbers(step=DAY) == {(): {0: 2.0}}
+
+    def test_what_comes_while_an_empty_day_is_deleted_is_not_lost(self) -> None:
+        """Whatever request it comes before."""
+        for moment in range(40):
+            self.store = self.make_store()
+            self.done(self.store.start())
+            self.cluster.call("PUT", "/metronome-points-1970.01.01")
+            other = opened(self.cluster)
+            self.done(other.start())
+            late = batch("h", parts(counter("c", 0, 1, host="a")))
+            self.cluster.faults.append(once_at(moment, partial(other.write, late)))
+            self.expire(9 * DAY)
+            self.cluster.faults.clear()
+            self.done(other.write(late))
+            self.cluster.call("POST", "/metronome-*/_refresh")
+            assert self.numbers(by=("host",), step=DAY) == {("a",): {0: 1.0}}, moment
+
+    def test_days_that_are_far_away_share_an_index(self) -> None:
+        """A sender whose clock is wrong makes one index, not thousands; it is kept as any other."""
+        clock = Clock()
+        clock.advance(1000 * DAY / 1000)
+        self.store = opened(self.cluster, clock=clock)
+        self.done(self.store.start())
+        days = [0, 599, 600, 1000, 1031, 1032, 9000]
+        rows = [gauge("c", day * DAY, day) for day in days]
+        self.write("g", parts(*rows), events(*(happened(day * DAY) for day in days)))
+        assert self.names("points") == ["1971.08.24", "1972.09.27", "1972.10.28", "far"]
+        assert self.names("ticks") == ["1971.08.24", "1972.09.27", "1972.10.28", "far"]
+        assert self.numbers(step=DAY) == {(): {day * DAY: float(day) for day in days}}
+        done = self.expire(1000 * DAY)
+        assert (done["deleted"], done["events_deleted"]) == (1, 1)
+        self.store._keep.few = 0
+        assert self.expire(1400 * DAY)["deleted"] == 2
+
+    def test_a_batch_that_is_tried_again_goes_into_the_same_indices(self) -> None:
+        """However long it takes: what was written of it is not written again beside it."""
+        clock = Clock()
+        clock.advance(1000 * DAY / 1000)
+        self.store = opened(self.cluster, clock=clock)
+        self.done(self.store.start())
+        self.write("g", parts(counter("c", 1000 * DAY, 1)))
+        later = batch("g", parts(counter("d", 600 * DAY, 1), counter("d", 1032 * DAY, 1)), begin=RECORD)
+        fault = StoreUnavailable("cut")
+        self.cluster.faults.append(lambda method, path: fault if "_doc/gateway" in path else None)
+        self.failureResultOf(self.store.write(later), StoreUnavailable)
+        self.cluster.faults.clear()
+        clock.advance(5 * DAY / 1000)
+        self.store = opened(self.cluster, clock=clock)
+        self.done(self.store.start())
+        self.done(self.store.write(later))
+        days = {600 * DAY: 1.0, 1032 * DAY: 1.0}
+        assert self.numbers(Selection("main", "d"), DAY) == {(): days}
+
+    def test_a_stream_is_kept_as_long_as_any_gateway_says(self) -> None:
+        """Also one that this gateway has never heard of."""
+        self.store = opened(self.cluster, gateway="mine")
+        self.done(self.store.start())
+        years = Retention((Rung(10, 3650 * 86_400),), 3650 * 86_400)
+        other = opened(self.cluster, gateway="other")
+        self.done(other.start())
+        self.write("g", parts(counter("c", 0, 1), stream="theirs"), events(happened(0), stream="theirs"))
+        self.done(other.expire(1000 * DAY, {"theirs": years, "main": WEEK}))
+        kept = self.done(self.store.expire(1000 * DAY, {"main": WEEK}))
+        assert kept == {"merged": 0, "deleted": 0, "events_deleted": 0}
+        assert self.numbers(Selection("theirs", "*"), DAY) == {(): {0: 1.0}}
+        assert self.done(self.store.expire(1031 * DAY, {"main": WEEK}))["deleted"] == 1
 
     def test_many_parts_of_a_day_wait_for_its_end(self) -> None:
         """They stay until the whole index goes; few are deleted as they grow old."""

@@ -85,3 +85,15 @@ def test_what_is_shown_has_no_secret() -> None:
     assert "hidden" not in f"{read_url(url)} {read_url(url)!r}"
     assert masked(url) == "elasticsearch+http://***@a:9200?prefix=x"
     assert masked("duckdb:/a@b") == "duckdb:/a@b"
+
+
+@pytest.mark.parametrize("password", ["hid/den", "hid?den", "9?hidden", "hid@den/x", "hid#den"])
+def test_a_password_that_was_not_quoted_is_not_shown(password: str) -> None:
+    """The URL cannot be read then, or means something else; what is told of it shows nothing."""
+    url = f"elasticsearch+http://me:{password}@a:9200"
+    assert masked(url) == "elasticsearch+http://***@a:9200"
+    try:
+        told = repr(read_url(url))
+    except ConfigError as error:
+        told = str(error)
+    assert "den" not in told

@@ -138,6 +138,43 @@ class WriterTests(StoreCase, SynchronousTestCase):
         self.write("g", parts(counter("c", 0, 1)), begin=RECORD)
         assert self.stored() == 1
 
+    def test_an_index_that_somebody_deletes_is_written_again_with_its_fields(self) -> None:
+        """Before any request of a batch: afterwards all of it is there, and is found by its labels."""
+        self.done(self.store.write(first()))
+        requests = len(self.cluster.calls)
+        for moment in range(requests):
+            self.cluster = FakeCluster()
+            self.store = opened(self.cluster)
+            self.done(self.store.start())
+            left = iter(range(moment))
+
+            def fault(method: str, path: str, left: Any = left, cluster: FakeCluster = self.cluster) -> None:
+                if next(left, None) is None:
+                    cluster.faults.clear()
+                    cluster.indices.pop("metronome-points-1970.01.02", None)
+
+            self.cluster.faults.append(fault)
+            self.store.write(first()).addErrback(lambda failure: failure.trap(StoreUnavailable))
+            if self.cluster.faults:
+                break  # the batch was over before
+            again = not self.done(self.store.applied())
+            self.done(self.store.write(first()))
+            whole = {("a",): {0: 3.0}, ("b",): {DAY: 4.0}}
+            kept = [whole] if again else [whole, {("a",): {0: 3.0}}]  # deleted when all was written
+            assert self.numbers(step=DAY, by=("host",)) in kept, moment
+        assert moment > 10
+
+    def test_a_copy_of_a_gateway_is_told_from_it(self) -> None:
+        """Two with one identity: what one has written is not taken for the other's, which waits."""
+        copy = opened(self.cluster)
+        self.done(copy.start())
+        self.done(self.store.write(batch("g", parts(counter("c", 0, 3, host="a")))))
+        failure = self.failureResultOf(
+            copy.write(batch("g", parts(counter("c", 0, 4, host="a")))), StoreUnavailable
+        )
+        assert "copies" in str(failure.value)
+        assert self.numbers() == {(): {0: 3.0}}
+
     def test_a_position_settles_after_a_while(self) -> None:
         """Until then a request of before may still be on its way, and its parts are not merged."""
         clock = Clock()
