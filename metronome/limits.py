@@ -75,6 +75,8 @@ REGISTERS_POWER: Final = 12
 """2^12 HyperLogLog registers: standard error 1.04 / 64 = 1.6 %, below the promised 2 %."""
 SERIES_PER_STREAM: Final = 1_000_000
 """Live series of a stream in one gateway; what comes for further ones shares a series."""
+KEYS_BYTES: Final = 2_000_000_000
+"""Of the names and labels of these; where one begins is said in 32 bits.  Beyond, as beyond the number."""
 SERIES_PER_PREFIX: Final = 0
 """The same for series whose names begin with the same two elements; 0: no limit of their own."""
 SAMPLE_PAST: Final = 3600

@@ -2,19 +2,22 @@
 
 Samples cannot be acknowledged, so what is folded and not yet flushed would be lost with the
 process.  Every second, if anything came in, the tables' open period is written to a file
-beside the journal, and at each flush every gauge's value, so that signed changes go on from
-where they were.  The files are replaced whole and not synced: they are for a process that
-dies, not for a machine that loses power.
+beside the journal, with how far running totals (``C``) are, and at each flush every gauge's
+value, so that differences and signed changes go on from where they were.  The files are
+replaced whole and not synced: they are for a process that dies, not for a machine that loses
+power.
 
 **Nothing twice.**  A checkpoint says where the journal ended when it was made.  Flushed
 parts carry the period that they are of (``model.Parts.flush``), and an append is in the
 journal whole or not at all.  So a start looks behind that position: is the period's flush
 there, the checkpoint is spent; is it not, its rows are journalled as that flush.  The journal
 is pinned at the position until the next checkpoint has replaced the file, and a start deletes
-nothing before it has looked, so that what is looked for cannot have been trimmed.
+nothing before it has looked, so that what is looked for cannot have been trimmed.  Where it is
+spent, running totals are further by what the flush has beyond it, or that would count twice.
 
-File: ``u32 length | JSON {"position", "start", "period", "lengths"} | payloads | u32 CRC-32`` of
-all before; the payloads are records of parts (``wire/records.py``).
+File: ``u32 length | JSON {"position", "start", "period", "lengths", "totals"} | payloads | u32 CRC-32``
+of all before; the payloads are records of parts (``wire/records.py``), the last ``totals`` of them
+running totals.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ from metronome.gateway.intake import Intake
 from metronome.gateway.ledger import Ledger
 from metronome.journal.interface import Entry, Journal
 from metronome.limits import CHECKPOINT_INTERVAL, READ_BYTES
-from metronome.model import Flushed, Kind, Parts
+from metronome.model import Columns, Flushed, Kind, Parts
 from metronome.threads.interface import Worker
 from metronome.wire import records
 
@@ -57,17 +60,20 @@ class Checkpoint(NamedTuple):
     period: float
     parts: list[Parts]
     """One for each stream; not empty ones."""
+    totals: list[Parts]
+    """The same of running totals."""
 
 
 def encode(checkpoint: Checkpoint) -> bytes:
     """The bytes of a checkpoint file."""
-    payloads = [records.encode_parts(*parts) for parts in checkpoint.parts]
+    payloads = [records.encode_parts(*parts) for parts in (*checkpoint.parts, *checkpoint.totals)]
     header = orjson.dumps(
         {
             "position": checkpoint.position,
             "start": checkpoint.start,
             "period": checkpoint.period,
             "lengths": [len(payload) for payload in payloads],
+            "totals": len(checkpoint.totals),
         }
     )
     pieces = [len(header).to_bytes(4, "little"), header, *payloads]
@@ -90,7 +96,8 @@ def decode(data: bytes) -> Checkpoint:
         assert isinstance(content, Parts)
         parts.append(content)
         begin += length
-    return Checkpoint(header["position"], header["start"], header["period"], parts)
+    first = len(parts) - header.get("totals", 0)
+    return Checkpoint(header["position"], header["start"], header["period"], parts[:first], parts[first:])
 
 
 class Checkpoints:
@@ -155,16 +162,17 @@ class Checkpoints:
     def _tables(self) -> list[tuple[str, Any]]:
         return list(self._intake.tables.items())
 
-    def _save(self, name: str, columns_of: Callable[[Any], Any], pin: int = -1) -> None:
+    def _save(self, name: str, columns_of: Callable[[Any], Columns], pin: int = -1) -> None:
         position, flusher = self._journal.synced_end, self._flusher
-        parts = []
-        for stream, table in self._tables():
-            columns = columns_of(table)
-            if len(columns):
-                parts.append(Parts(stream, columns, (), flusher.open_period))
-        checkpoint = Checkpoint(position, flusher.open_period, flusher.period, parts)
+        parts = self._told(columns_of)
+        totals = self._told(lambda table: table.totals()) if name == OPEN else []
+        checkpoint = Checkpoint(position, flusher.open_period, flusher.period, parts, totals)
         self._writing = self._worker.do(lambda: _replace(self._folder / name, encode(checkpoint)))
         self._writing.addCallbacks(self._written, self._not_written, callbackArgs=(pin,), errbackArgs=(pin,))
+
+    def _told(self, columns_of: Callable[[Any], Columns]) -> list[Parts]:
+        found = [(stream, columns_of(table)) for stream, table in self._tables()]
+        return [Parts(stream, rows, (), self._flusher.open_period) for stream, rows in found if len(rows)]
 
     def _written(self, _: None, pin: int) -> None:
         """The file is this one now: what was pinned for those before may go."""
@@ -201,13 +209,17 @@ class Checkpoints:
                 rows = np.flatnonzero(parts.columns.kinds == Kind.GAUGE)
                 values = parts.columns.n[rows].tolist()
                 self._intake.table(parts.stream).restore_gauges(keys_of(parts.columns, rows), values)
-            if name == OPEN and checkpoint.parts:
+            if name == OPEN and (checkpoint.parts or checkpoint.totals):
                 yield self._journal_rest(checkpoint)
 
     def _owned(self, checkpoint: Checkpoint) -> Checkpoint:
         """Without what is of streams that were deleted since."""
         position, owns = checkpoint.position, self._intake.owns
-        return checkpoint._replace(parts=[one for one in checkpoint.parts if owns(one.stream, position)])
+        parts, totals = (
+            [one for one in some if owns(one.stream, position)]
+            for some in (checkpoint.parts, checkpoint.totals)
+        )
+        return checkpoint._replace(parts=parts, totals=totals)
 
     def _load(self, name: str) -> Checkpoint | None:
         try:
@@ -221,6 +233,11 @@ class Checkpoints:
     @inlineCallbacks
     def _journal_rest(self, checkpoint: Checkpoint) -> Generator[Deferred[Any], Any, None]:
         flushed, ended = yield self._journalled(checkpoint)
+        for totals in checkpoint.totals:
+            keys = keys_of(totals.columns, np.arange(len(totals.columns)))
+            counted = [parts.columns for parts in checkpoint.parts if parts.stream == totals.stream]
+            values = _caught_up(totals.columns, counted, flushed.get(totals.stream, []))
+            self._intake.table(totals.stream).restore_totals(keys, values)
         for parts in checkpoint.parts:
             if parts.stream not in flushed:
                 yield self._journal_parts(parts)
@@ -244,9 +261,11 @@ class Checkpoints:
         return done.addErrback(self._lost, parts.stream, samples)
 
     @inlineCallbacks
-    def _journalled(self, checkpoint: Checkpoint) -> Generator[Deferred[Any], Any, tuple[set[str], set[str]]]:
-        """Streams whose flush of the period is in the journal, and those whose period is ended."""
-        flushed: set[str] = set()
+    def _journalled(
+        self, checkpoint: Checkpoint
+    ) -> Generator[Deferred[Any], Any, tuple[dict[str, list[Columns]], set[str]]]:
+        """What the journal has of the period's flush by stream, and streams whose period is ended."""
+        flushed: dict[str, list[Columns]] = {}
         ended: set[str] = set()
         position = checkpoint.position
         while position < self._journal.synced_end:
@@ -268,7 +287,18 @@ class Checkpoints:
         self._ledger.shed_waiting(stream, "journal_unwritable", samples)
 
 
-def _note(entry: Entry, start: int, flushed: set[str], ended: set[str]) -> None:
+def _caught_up(totals: Columns, counted: list[Columns], flushed: list[Columns]) -> list[float]:
+    """Running totals as far as the flush has counted, which may be further than the checkpoint had."""
+    further = dict.fromkeys(totals.ids.tolist(), 0.0)
+    for sign, some in ((1, flushed), (-1, counted if flushed else [])):
+        for columns in some:
+            for series, n in zip(columns.ids.tolist(), columns.n.tolist(), strict=True):
+                if series in further:
+                    further[series] += sign * n
+    return [n + further[series] for series, n in zip(totals.ids.tolist(), totals.n.tolist(), strict=True)]
+
+
+def _note(entry: Entry, start: int, flushed: dict[str, list[Columns]], ended: set[str]) -> None:
     if entry.kind not in (records.KIND_PARTS, records.KIND_FLUSHED):
         return
     try:
@@ -276,7 +306,7 @@ def _note(entry: Entry, start: int, flushed: set[str], ended: set[str]) -> None:
     except ValueError:
         return  # counted and logged by the consumers, which meet it too
     if isinstance(content, Parts) and content.flush == start:
-        flushed.add(content.stream)
+        flushed.setdefault(content.stream, []).append(content.columns)
     elif isinstance(content, Flushed) and content.time == start:
         ended.add(content.stream)
 

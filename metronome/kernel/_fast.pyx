@@ -55,6 +55,7 @@ BOUNDS = {
     "BACKLOG_BYTES": BACKLOG_BYTES,
     "SENDERS_KEPT": SENDERS_KEPT,
     "LATE_PARTS": LATE_PARTS,
+    "KEYS_BYTES": KEYS_BYTES,
     "SAMPLE_FUTURE": SAMPLE_FUTURE,
     "EVENTS_WAITING": EVENTS_WAITING,
     "EVENT_BYTES_WAITING": EVENT_BYTES_WAITING,
@@ -330,6 +331,8 @@ cdef class Table:
         with nogil:
             failed = mt_harvest(self._table, what, start_ms, period, &h)
             mt_unlock(self._table)
+            if not failed:
+                mt_put_ids(&h)
         if failed:
             raise MemoryError
         return _columns(&h)
@@ -357,6 +360,21 @@ cdef class Table:
             self._unlock()
         return number
 
+    def totals(self):
+        """How far each counter is that is sent as a running total; no samples."""
+        return self._harvest(TOTAL_VALUES, 0, 0.0)
+
+    def restore_totals(self, keys, values):
+        """Say how far counters are; those that have said it by now know better."""
+        cdef bytes key
+        cdef double value
+        cdef uint32_t number = 0
+        for key, value in zip(keys, values, strict=True):
+            self._lock()
+            number += mt_restore_total(self._table, key, len(key), value)
+            self._unlock()
+        return number
+
     def flush_points(self):
         """Take the points that carry their own time out."""
         cdef harvest h
@@ -365,6 +383,8 @@ cdef class Table:
         with nogil:
             failed = mt_harvest_points(self._table, &h)
             mt_unlock(self._table)
+            if not failed:
+                mt_put_ids(&h)
         if failed:
             raise MemoryError
         return _columns(&h)

@@ -37,6 +37,7 @@ from metronome.kernel.rows import Point, columns_of_cells, columns_of_points, co
 from metronome.kernel.senders import Senders
 from metronome.limits import (
     FRAMES_KEPT,
+    KEYS_BYTES,
     POINTS_KEPT,
     SAMPLE_PAST,
     SERIES_PER_STREAM,
@@ -98,6 +99,7 @@ class Table:
         self._set_members = set_members
         self._kinds = RELATIVE_CELLS if relative_gauges else CELLS
         self._cells: dict[bytes, Cell] = {}
+        self._key_bytes = 0
         self._caches: dict[tuple[Dialect, str], _Cache] = {}
         self._mapper: Mapper | None = None
         self._guard = Guard(prefix_limit)
@@ -289,8 +291,8 @@ class Table:
 
     def gauges(self) -> Columns:
         """The value of every gauge that has one, live or idle; no samples."""
-        held = [cell for cell in self._cells.values() if isinstance(cell, GaugeCell) and cell.held]
-        return columns_of_values(held)
+        gauges = [cell for cell in self._cells.values() if isinstance(cell, GaugeCell) and cell.held]
+        return columns_of_values([(cell, cell.n) for cell in gauges])
 
     def restore_gauges(self, keys: list[bytes], values: list[float]) -> int:
         """Give gauges their values back; those that have one by now keep it."""
@@ -299,6 +301,21 @@ class Table:
             cell = self._cell_of_key(key, Kind.GAUGE) if key[:1] == b"g" else None
             if isinstance(cell, GaugeCell) and not cell.held:
                 cell.n, cell.held = value, True
+                number += 1
+        return number
+
+    def totals(self) -> Columns:
+        """How far each counter is that is sent as a running total; no samples."""
+        counters = [cell for cell in self._cells.values() if not cell.other]
+        return columns_of_values([(cell, cell.last) for cell in counters if cell.last is not None])
+
+    def restore_totals(self, keys: list[bytes], values: list[float]) -> int:
+        """Say how far counters are; those that have said it by now know better."""
+        number = 0
+        for key, value in zip(keys, values, strict=True):
+            cell = self._cell_of_key(key, Kind.COUNTER) if key[:1] == b"c" else None
+            if cell is not None and cell.last is None:
+                cell.last = value
                 number += 1
         return number
 
@@ -358,6 +375,7 @@ class Table:
     def _gone(self) -> None:
         """Series have gone: forget what led to them."""
         self._caches.clear()
+        self._key_bytes = sum(map(len, self._cells))
         self._guard.recount(key for key, cell in self._cells.items() if not cell.other)
 
     def rejects(self, lane: int = 0) -> list[Reject]:
@@ -546,22 +564,23 @@ class Table:
     def _cell_of_key(self, key: bytes, kind: int) -> Cell | None:
         """The cell of a key, made if there is room."""
         cell = self._cells.get(key)
-        if cell is None and not self._is_full() and not self._guard.is_crowded(key):
+        if cell is None and self._has_room(key) and not self._guard.is_crowded(key):
             self._guard.add(key)
             cell = self._make(key, kind)
         return cell
 
-    def _is_full(self) -> bool:
-        return len(self._cells) >= self._series_limit
+    def _has_room(self, key: bytes) -> bool:
+        return len(self._cells) < self._series_limit and self._key_bytes + len(key) <= KEYS_BYTES
 
     def _make(self, key: bytes, kind: int) -> Cell:
         cell = self._cells[key] = self._kinds[kind](key, kind)
         cell.used = self._flushes
+        self._key_bytes += len(key)
         return cell
 
     def _other(self, key: bytes) -> Cell:
         """The cell that takes what is meant for a key for which there was no room."""
-        name = other_key(key, crowded=not self._is_full())
+        name = other_key(key, crowded=self._has_room(key))
         cell = self._cells.get(name) or self._make(name, KIND_CODES.index(key[0]))
         cell.other = True
         return cell

@@ -12,6 +12,7 @@ cdef extern from "kernel.h" nogil:
         D_GAUGE_DELTA, D_DOGSTATSD, D_INFLUX, D_LIBRATO, D_SIGNALFX, D_GRAPHITE, D_CONTAINER
         NAME_BYTES, LABEL_VALUE_BYTES, LABELS_PER_SERIES, NUMBER_BYTES, EXCERPT_BYTES, REJECTS_KEPT
         POINTS_KEPT, POINTS_PER_PACK, PACK_HEAD, PACK_SPAN_MS, EVENTS_WAITING, BACKLOG_BYTES, SENDERS_KEPT, LATE_PARTS, SAMPLE_FUTURE, EVENT_BYTES_WAITING, DATAGRAM_BYTES
+        KEYS_BYTES
         SKETCH_OFFSET, REGISTERS
     double LATEST_MS, SKETCH_SMALLEST, SKETCH_LARGEST
 
@@ -139,7 +140,7 @@ cdef extern from "kernel.h" nogil:
         flush_arrays arrays
 
     enum:
-        TAKE_OUT, LOOK_AT, GAUGE_VALUES
+        TAKE_OUT, LOOK_AT, GAUGE_VALUES, TOTAL_VALUES
 
     int mt_number_start()
     int mt_has_time(const group *g)
@@ -173,6 +174,7 @@ cdef extern from "kernel.h" nogil:
     void mt_lane_take_events(lane *source, lane *out)
     void mt_feed_later(table *t)
     int mt_restore_gauge(table *t, const char *key, size_t n, double value)
+    int mt_restore_total(table *t, const char *key, size_t n, double value)
     long mt_forget(table *t, const char *keys, size_t n)
     int mt_serve(table *t, const int *fds, int count, int stop_fd, int dialect, uint32_t lane)
     void mt_address_text(const address *a, char *out)
@@ -181,6 +183,7 @@ cdef extern from "kernel.h" nogil:
     int mt_next_line(const char **at, const char *end, slice *out)
     long mt_drain(table *t, int fd, long budget, int dialect)
     int mt_harvest(table *t, int what, int64_t start_ms, double period, harvest *out)
+    void mt_put_ids(harvest *h)
     int mt_harvest_points(table *t, harvest *out)
     uint32_t mt_prune(table *t, uint32_t idle)
     uint64_t mt_merge(table *t, const flush_arrays *a, size_t rows)

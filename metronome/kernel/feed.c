@@ -1,11 +1,12 @@
 /* Blocks of lines into the table.  This is the hot path.
  *
  * Which series a raw name belongs to is remembered under the bytes as sent: one open-addressing
- * look-up by name, tags, kind and dialect, and canonicalising happens only for what is new.  An
- * entry is a record in one arena (header and bytes together, so that a hit costs one slot and
- * one record); a slot holds half the hash and the record's place.  A record says which series it
- * is, or, where mapping rules have more to say of the name, which of the table's places.  The bytes
- * of a name that is its series' key stand there, and not once more in the record.
+ * look-up by name, tags, kind and dialect, and canonicalising happens only for what is new.  Most
+ * names are the key of their series as they are.  Then the slot, which holds half the hash, says which
+ * series that is, and in which dialect and kind (a flavour) the name is it; its bytes stand in the
+ * series' key.  Every other name has a record in one arena (header and bytes together, so that a
+ * hit costs one slot and one record), and the slot says where that is.  A record says which series it
+ * is, or, where mapping rules have more to say of the name, which of the table's places.
  */
 #include "kernel.h"
 
@@ -17,7 +18,10 @@
 #define PLACED (1u << 31)  /* the number of a place, not of a series */
 #define FIRST_RAW_SLOTS 2048
 #define RAW_LENGTH 65534
-#define IN_KEY UINT16_MAX /* instead of the tags' length: the name stands in the series' key */
+/* The low half of a slot: where a record is, in eights, + 1; or this bit, a flavour's number, a series. */
+#define IN_KEY (1u << 31)
+#define SERIES_BITS 27
+#define SERIES_MASK ((1u << SERIES_BITS) - 1)
 
 typedef struct {
     uint32_t series;
@@ -25,6 +29,7 @@ typedef struct {
 } record; /* the name's and the tags' bytes follow */
 
 #define RECORD_HEAD 10
+#define FLAVOURS (sizeof ((table *)0)->flavours / sizeof(uint16_t))
 
 static inline uint64_t load64(const char *p)
 {
@@ -80,19 +85,21 @@ static inline int same_bytes(const char *a, const char *b, size_t n)
     return load64(a) == load64(b);
 }
 
-/* The name of a series whose key is its kind and that name. */
-static inline const char *name_in_key(const table *t, uint32_t index)
+/* Whether a series' key is its kind and this name. */
+static inline int is_key(const table *t, uint32_t index, slice name)
 {
-    return t->keys.p + t->series[index].key_at + 1;
+    const series *s = &t->series[index];
+    return s->key_len == name.n + 1 && same_bytes(t->keys.p + s->key_at + 1, name.p, name.n);
 }
 
-static inline int is_of(const table *t, const record *r, const char *bytes, slice name, slice tags)
+static inline const char *record_at(const table *t, uint32_t low)
 {
-    if (r->name_len != name.n)
-        return 0;
-    if (r->tags_len == IN_KEY)
-        return !tags.n && same_bytes(name_in_key(t, r->series), name.p, name.n);
-    return r->tags_len == tags.n && same_bytes(bytes, name.p, name.n) &&
+    return t->raw.p + (size_t)(low - 1) * 8;
+}
+
+static inline int is_of(const record *r, const char *bytes, slice name, slice tags)
+{
+    return r->name_len == name.n && r->tags_len == tags.n && same_bytes(bytes, name.p, name.n) &&
            (!tags.n || same_bytes(bytes + name.n, tags.p, tags.n));
 }
 
@@ -105,11 +112,16 @@ static inline int find_raw(const table *t, uint64_t hash, slice name, slice tags
     if (!t->raw_slots)
         return 0;
     while ((slot = t->raw_slots[at])) {
-        if ((uint32_t)(slot >> 32) == half) {
-            const char *p = t->raw.p + ((slot & 0xffffffffu) - 1) * 8;
+        uint32_t low = (uint32_t)slot;
+        if ((uint32_t)(slot >> 32) == half && low & IN_KEY) {
+            *found = low & SERIES_MASK;
+            if (t->flavours[(low & ~IN_KEY) >> SERIES_BITS] == flavour && !tags.n && is_key(t, *found, name))
+                return 1;
+        } else if ((uint32_t)(slot >> 32) == half) {
+            const char *p = record_at(t, low);
             record r;
             memcpy(&r, p, RECORD_HEAD);
-            if (r.flavour == flavour && is_of(t, &r, p + RECORD_HEAD, name, tags)) {
+            if (r.flavour == flavour && is_of(&r, p + RECORD_HEAD, name, tags)) {
                 *found = r.series;
                 return 1;
             }
@@ -160,32 +172,59 @@ static int is_special(const spot *p, int kind)
     return p->ruled == UNRULED || (p->ruled == RULED && (p->factor != 1 || kind == TIMER));
 }
 
+/* The number of a flavour; FLAVOURS where there are more than can be told apart. */
+static uint32_t flavour_number(table *t, uint16_t flavour)
+{
+    uint32_t number = 0;
+    while (number < t->flavour_count && t->flavours[number] != flavour)
+        number++;
+    if (number == t->flavour_count && number < FLAVOURS)
+        t->flavours[t->flavour_count++] = flavour;
+    return number;
+}
+
+/* What a slot says of a name that is its series' key as it is; 0 where it cannot. */
+static uint32_t said_in_slot(table *t, slice name, slice tags, uint16_t flavour, uint32_t index)
+{
+    uint32_t number;
+    if (tags.n || index > SERIES_MASK || !is_key(t, index, name))
+        return 0;
+    number = flavour_number(t, flavour);
+    return number == FLAVOURS ? 0 : IN_KEY | number << SERIES_BITS | index;
+}
+
+/* The same of a record, which is made; 0 without memory. */
+static uint32_t said_in_record(table *t, slice name, slice tags, uint16_t flavour, uint32_t index)
+{
+    size_t length = (RECORD_HEAD + name.n + tags.n + 7) & ~(size_t)7;
+    record r = {index, (uint16_t)name.n, (uint16_t)tags.n, flavour};
+    char *p;
+    if (name.n > RAW_LENGTH || tags.n > RAW_LENGTH || t->raw.n / 8 >= IN_KEY - 2)
+        return 0;
+    if (mt_reserve(&t->raw, length) < 0)
+        return 0;
+    p = t->raw.p + t->raw.n;
+    memcpy(p, &r, RECORD_HEAD);
+    memcpy(p + RECORD_HEAD, name.p, name.n);
+    if (tags.n)
+        memcpy(p + RECORD_HEAD + name.n, tags.p, tags.n);
+    t->raw.n += length;
+    return (uint32_t)((t->raw.n - length) / 8 + 1);
+}
+
 /* Remember the series of a raw name.  Without memory it is simply worked out again. */
 static void remember(table *t, uint64_t hash, slice name, slice tags, uint16_t flavour, uint32_t index)
 {
-    int in_key = !tags.n && !(index & PLACED) && t->series[index].key_len == name.n + 1 &&
-                 !memcmp(name_in_key(t, index), name.p, name.n);
-    size_t length = (RECORD_HEAD + (in_key ? 0 : name.n + tags.n) + 7) & ~(size_t)7;
-    record r = {index, (uint16_t)name.n, in_key ? IN_KEY : (uint16_t)tags.n, flavour};
-    uint32_t half = (uint32_t)(hash >> 32), at;
-    char *p;
-    if (name.n > RAW_LENGTH || tags.n > RAW_LENGTH || t->raw.n / 8 >= UINT32_MAX - 2)
-        return;
+    uint32_t half = (uint32_t)(hash >> 32), said, at;
     if ((!t->raw_slots || 3 * (t->raw_count + 1) > 2 * t->raw_mask) && grow_raw(t) < 0)
         return;
-    if (mt_reserve(&t->raw, length) < 0)
+    if (!(said = said_in_slot(t, name, tags, flavour, index)) &&
+        !(said = said_in_record(t, name, tags, flavour, index)))
         return;
-    p = t->raw.p + t->raw.n;
-    memcpy(p, &r, RECORD_HEAD);
-    if (!in_key)
-        memcpy(p + RECORD_HEAD, name.p, name.n);
-    if (tags.n)
-        memcpy(p + RECORD_HEAD + name.n, tags.p, tags.n);
     at = half & t->raw_mask;
     while (t->raw_slots[at])
         at = (at + 1) & t->raw_mask;
-    t->raw_slots[at] = (uint64_t)half << 32 | (uint32_t)(t->raw.n / 8 + 1);
-    t->raw.n += length;
+    t->raw_slots[at] = (uint64_t)half << 32 | said;
     t->raw_count++;
 }
 
@@ -531,9 +570,11 @@ uint64_t mt_hash_path(const table *t, slice path, int dialect)
 /* Fetch what is remembered under a hash, before somebody asks for it. */
 void mt_fetch_path(const table *t, uint64_t hash)
 {
-    uint64_t slot = t->raw_slots ? t->raw_slots[(uint32_t)(hash >> 32) & t->raw_mask] : 0;
-    if (slot)
-        __builtin_prefetch(t->raw.p + ((slot & 0xffffffffu) - 1) * 8);
+    uint32_t low = t->raw_slots ? (uint32_t)t->raw_slots[(uint32_t)(hash >> 32) & t->raw_mask] : 0;
+    if (low & IN_KEY)
+        __builtin_prefetch(&t->series[low & SERIES_MASK]);
+    else if (low)
+        __builtin_prefetch(record_at(t, low));
 }
 
 /* The series of a path; the reason where it has none. */

@@ -54,9 +54,19 @@ int mt_lay_out(harvest *h)
     return 0;
 }
 
+/* Say which series the rows are of: what is left to do when the table is not locked any more. */
+void mt_put_ids(harvest *h)
+{
+    mt_hash_texts(h->arrays.keys, h->arrays.key_ends, h->sizes.rows, h->arrays.ids);
+}
+
 static int is_asked_for(const series *s, int what)
 {
-    return what == GAUGE_VALUES ? s->kind == GAUGE && s->flags & S_HELD : s->count != 0;
+    if (what == GAUGE_VALUES)
+        return s->kind == GAUGE && s->flags & S_HELD;
+    if (what == TOTAL_VALUES)
+        return s->kind == COUNTER && s->flags & S_HELD && !(s->flags & S_OTHER);
+    return s->count != 0;
 }
 
 static void measure(const table *t, int what, flush_sizes *sizes)
@@ -147,7 +157,6 @@ void mt_put_head(const table *t, const series *s, const flush_arrays *a, size_t 
     memcpy(a->keys + at->keys, t->keys.p + s->key_at, s->key_len);
     at->keys += s->key_len;
     a->key_ends[row] = (uint32_t)at->keys;
-    a->ids[row] = s->id;
     a->kinds[row] = s->kind;
 }
 
@@ -162,6 +171,14 @@ static void put_row(const table *t, const series *s, const harvest *h, size_t ro
     if (s->kind != COUNTER)
         put_side(s, a, row, at, h->sizes.weighted);
     put_ends(&h->sizes, a, row, at);
+}
+
+/* The value that outlives the period, instead of what the period has. */
+static void put_value(const series *s, const flush_arrays *a, size_t row)
+{
+    a->n[row] = a->low[row] = a->high[row] = s->kind == COUNTER ? *(const double *)s->side : s->n;
+    a->d[row] = 1;
+    a->counts[row] = 0;
 }
 
 static void begin_again(const table *t, series *s)
@@ -197,6 +214,8 @@ int mt_harvest(table *t, int what, int64_t start_ms, double period, harvest *out
         series *s = &t->series[i];
         if (is_asked_for(s, what)) {
             put_row(t, s, out, row, &at);
+            if (what == GAUGE_VALUES || what == TOTAL_VALUES)
+                put_value(s, &out->arrays, row);
             out->arrays.times[row] = start_ms;
             out->arrays.periods[row++] = period;
         }
@@ -204,11 +223,6 @@ int mt_harvest(table *t, int what, int64_t start_ms, double period, harvest *out
             begin_again(t, s);
         if (what == TAKE_OUT && s->kind == GAUGE && t->gauge_flushes)
             unset_idle(t, s);
-    }
-    for (row = 0; what == GAUGE_VALUES && row < out->sizes.rows; row++) {
-        out->arrays.low[row] = out->arrays.high[row] = out->arrays.n[row];
-        out->arrays.d[row] = 1;
-        out->arrays.counts[row] = 0;
     }
     if (what == TAKE_OUT) {
         t->folded = 0;

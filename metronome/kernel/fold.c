@@ -267,16 +267,27 @@ static int fold_set(const table *t, series *s, slice member)
     return 0;
 }
 
-/* Fold one running total of a counter. */
-static int grow(series *s, double total, double rate)
+/* Say how far a counter is; -1 without memory. */
+int mt_set_total(series *s, double total)
 {
     double *last = s->side;
     if (!last && !(last = s->side = malloc(sizeof *last)))
         return -1;
-    if (s->flags & S_HELD && !(s->flags & S_OTHER))
-        s->n = mt_within(s->n + (total >= *last ? total - *last : total));
-    s->flags |= S_HELD;
     *last = total;
+    s->flags |= S_HELD;
+    return 0;
+}
+
+/* Fold one running total of a counter. */
+static int grow(series *s, double total, double rate)
+{
+    const double *last = s->side;
+    double before = s->flags & S_HELD ? *last : 0;
+    int counts = s->flags & S_HELD && !(s->flags & S_OTHER);
+    if (mt_set_total(s, total) < 0)
+        return -1;
+    if (counts)
+        s->n = mt_within(s->n + (total >= before ? total - before : total));
     s->d = mt_within(s->d + 1 / rate);
     s->count++;
     return 0;

@@ -27,7 +27,7 @@ static uint32_t take_out(table *t, uint32_t *marks)
             continue;
         }
         memmove(t->keys.p + end, t->keys.p + s.key_at, s.key_len);
-        s.key_at = end;
+        s.key_at = (uint32_t)end;
         end += s.key_len;
         marks[i] = kept;
         t->series[kept++] = s;

@@ -157,6 +157,16 @@ class Table(Protocol):
         that have got one by now keep it, other kinds are left out.  How many were restored."""
         ...
 
+    def totals(self) -> Columns:
+        """How far each counter is that is sent as a running total (``C``): a row each with ``n``, as
+        ``gauges`` gives them."""
+        ...
+
+    def restore_totals(self, keys: list[bytes], values: list[float]) -> int:
+        """Say that counters were so far as ``totals`` told, so that the next total counts from
+        there; those that have sent one by now know better, other kinds are left out.  How many."""
+        ...
+
     def flush_points(self) -> Columns:
         """Take out what has a time of its own: a row for each point (Graphite), then one for each
         series and period that got samples with ``|T``."""

@@ -84,6 +84,7 @@ enum dialect {
 #define LATE_PARTS (1 << 18)
 #define SAMPLE_FUTURE 300
 #define OTHER_KEY_BYTES (NAME_BYTES + 32)
+#define KEYS_BYTES 2000000000
 /* What mt_intern answers instead of a place. */
 #define NO_ROOM UINT32_MAX       /* the stream has as many series as it may */
 #define NO_MEMORY (UINT32_MAX - 1)
@@ -184,8 +185,7 @@ typedef struct {
 typedef struct {
     double n, d;
     void *side; /* gauge, timer or set state; a counter's last total, or NULL */
-    uint64_t key_at;
-    uint64_t id;
+    uint32_t key_at; /* the keys stand one behind the other, in the order of their series */
     uint32_t count, used;
     uint16_t key_len;
     uint8_t kind, flags;
@@ -293,11 +293,13 @@ typedef struct {
     series *series;
     uint32_t count, cap;
     buffer keys; /* the arena */
-    uint32_t *slots; /* index + 1 by id */
+    uint32_t *slots; /* index + 1 by the key's hash */
     uint32_t slot_mask;
 
-    uint64_t *raw_slots; /* high half: hash, low half: place in the arena / 8, 0 is empty */
+    uint64_t *raw_slots; /* high half: hash, low half: what feed.c says; 0 is empty */
     uint32_t raw_mask, raw_count;
+    uint16_t flavours[16]; /* of names whose slot says all */
+    uint32_t flavour_count;
     buffer raw;
     spot *spots; /* of raw names that are not just a series */
     uint32_t spot_count, spot_cap;
@@ -371,7 +373,7 @@ typedef struct {
     flush_arrays arrays;
 } harvest;
 
-enum harvest_of { TAKE_OUT, LOOK_AT, GAUGE_VALUES };
+enum harvest_of { TAKE_OUT, LOOK_AT, GAUGE_VALUES, TOTAL_VALUES };
 
 /* How far the flat arrays are filled. */
 typedef struct {
@@ -385,6 +387,7 @@ int mt_number_start(void);
 
 /* text.c */
 uint64_t mt_hash64(const void *data, size_t n);
+void mt_hash_texts(const char *flat, const uint32_t *ends, size_t count, uint64_t *out);
 int mt_reserve(buffer *b, size_t more);
 size_t mt_clean(char *to, const char *p, size_t n);
 size_t mt_sanitised(char *to, const char *p, size_t n);
@@ -414,6 +417,7 @@ uint32_t mt_find(const table *t, const char *key, size_t n);
 uint32_t mt_intern(table *t, const char *key, size_t n);
 uint32_t mt_intern_other(table *t, const char *key, size_t n, uint32_t instead);
 int mt_restore_gauge(table *t, const char *key, size_t n, double value);
+int mt_restore_total(table *t, const char *key, size_t n, double value);
 int mt_rehash(table *t, uint32_t slots);
 void mt_reslot(table *t);
 void mt_forget_raw(table *t);
@@ -470,6 +474,7 @@ int mt_same_address(const address *a, const address *b);
 
 /* fold.c */
 int mt_fold(table *t, series *s, const item *i, double rate);
+int mt_set_total(series *s, double total);
 int mt_sketch_bin(const table *t, double value);
 void *mt_side_new(int kind);
 void mt_side_free(int kind, void *side);
@@ -485,6 +490,7 @@ int mt_set_to_registers(set *s);
 /* flush.c */
 int mt_harvest(table *t, int what, int64_t start_ms, double period, harvest *out);
 int mt_lay_out(harvest *h);
+void mt_put_ids(harvest *h);
 void mt_put_head(const table *t, const series *s, const flush_arrays *a, size_t row, row_places *at);
 void mt_put_late(const table *t, const flush_arrays *a, size_t row, const late_part *p, row_places *at);
 

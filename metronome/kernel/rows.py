@@ -72,9 +72,9 @@ def columns_of_cells(cells: list[Cell], start_ms: int, period: float) -> Columns
     )
 
 
-def columns_of_values(gauges: list[GaugeCell]) -> Columns:
-    """One row for each gauge: its value, and no sample."""
-    columns = columns_of_points([Point(gauge, 0, gauge.n, 1.0) for gauge in gauges])
+def columns_of_values(values: list[tuple[Cell, float]]) -> Columns:
+    """One row for each series with its value, and no sample."""
+    columns = columns_of_points([Point(cell, 0, value, 1.0) for cell, value in values])
     return replace(columns, counts=np.zeros(len(columns), np.uint32))
 
 

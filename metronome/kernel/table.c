@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define FIRST_SLOTS 1024
+#define RESLOT_ROWS 64
 
 table *mt_table_new(uint32_t series_limit, uint32_t timer_samples, uint32_t set_members, double ln_gamma)
 {
@@ -63,15 +64,27 @@ static uint32_t slot_of(const table *t, uint64_t id)
     return (uint32_t)((id * (t->seed | 1)) >> 32) & t->slot_mask;
 }
 
+static void put_in_slot(table *t, uint32_t index, uint64_t id)
+{
+    uint32_t at = slot_of(t, id);
+    while (t->slots[at])
+        at = (at + 1) & t->slot_mask;
+    t->slots[at] = index + 1;
+}
+
 /* Lay all series into the slots, which are empty. */
 void mt_reslot(table *t)
 {
-    uint32_t i;
-    for (i = 0; i < t->count; i++) {
-        uint32_t at = slot_of(t, t->series[i].id);
-        while (t->slots[at])
-            at = (at + 1) & t->slot_mask;
-        t->slots[at] = i + 1;
+    uint32_t ends[RESLOT_ROWS], first, i;
+    uint64_t ids[RESLOT_ROWS];
+    for (first = 0; first < t->count; first += RESLOT_ROWS) {
+        const series *s = &t->series[first];
+        uint32_t rows = t->count - first < RESLOT_ROWS ? t->count - first : RESLOT_ROWS;
+        for (i = 0; i < rows; i++)
+            ends[i] = s[i].key_at - s->key_at + s[i].key_len;
+        mt_hash_texts(t->keys.p + s->key_at, ends, rows, ids);
+        for (i = 0; i < rows; i++)
+            put_in_slot(t, first + i, ids[i]);
     }
 }
 
@@ -103,11 +116,13 @@ static int kind_of_key(char code)
     return code == 'c' ? COUNTER : code == 'g' ? GAUGE : code == 't' ? TIMER : SET;
 }
 
-static int add_series(table *t, const char *key, size_t n, uint64_t id)
+static int add_series(table *t, const char *key, size_t n)
 {
     series *s;
     void *side = NULL;
     int kind = kind_of_key(*key);
+    if (t->keys.n + n > UINT32_MAX)
+        return -1;
     if (t->count == t->cap) {
         uint32_t cap = t->cap ? 2 * t->cap : 256;
         s = realloc(t->series, cap * sizeof *s);
@@ -124,8 +139,7 @@ static int add_series(table *t, const char *key, size_t n, uint64_t id)
     memset(s, 0, sizeof *s);
     s->side = side;
     s->kind = (uint8_t)kind;
-    s->id = id;
-    s->key_at = t->keys.n;
+    s->key_at = (uint32_t)t->keys.n;
     s->key_len = (uint16_t)n;
     s->used = t->flushes;
     memcpy(t->keys.p + t->keys.n, key, n);
@@ -176,7 +190,7 @@ static uint32_t find(const table *t, const char *key, size_t n, uint64_t id)
     uint32_t at = slot_of(t, id);
     while (t->slots[at]) {
         const series *s = &t->series[t->slots[at] - 1];
-        if (s->id == id && s->key_len == n && !memcmp(t->keys.p + s->key_at, key, n))
+        if (s->key_len == n && !memcmp(t->keys.p + s->key_at, key, n))
             return t->slots[at] - 1;
         at = (at + 1) & t->slot_mask;
     }
@@ -202,18 +216,33 @@ int mt_restore_gauge(table *t, const char *key, size_t n, double value)
     return 1;
 }
 
+/* Say how far a counter is that nobody has said it of; 0 where somebody has or there is no room. */
+int mt_restore_total(table *t, const char *key, size_t n, double value)
+{
+    uint32_t index = n && *key == 'c' ? mt_intern(t, key, n) : NO_ROOM;
+    if (NO_PLACE(index) || t->series[index].flags & S_HELD)
+        return 0;
+    if (mt_set_total(&t->series[index], value) < 0) {
+        t->failed = 1;
+        return 0;
+    }
+    return 1;
+}
+
 static uint32_t make(table *t, const char *key, size_t n, uint64_t id)
 {
-    uint32_t at;
-    if (add_series(t, key, n, id) < 0) {
+    if (add_series(t, key, n) < 0) {
         t->failed = 1;
         return NO_MEMORY;
     }
-    at = slot_of(t, id);
-    while (t->slots[at] && t->slots[at] != t->count)
-        at = (at + 1) & t->slot_mask;
-    t->slots[at] = t->count;
+    put_in_slot(t, t->count - 1, id);
     return t->count - 1;
+}
+
+/* Whether there is room for a series with a key of so many bytes. */
+static int has_room(const table *t, size_t n)
+{
+    return t->count < t->series_limit && t->keys.n + n <= (size_t)KEYS_BYTES;
 }
 
 /* The series of a canonical key, made if there is room: else NO_ROOM, CROWDED or NO_MEMORY. */
@@ -223,7 +252,7 @@ uint32_t mt_intern(table *t, const char *key, size_t n)
     uint32_t at = find(t, key, n, id);
     if (at != UINT32_MAX)
         return at;
-    if (t->count >= t->series_limit)
+    if (!has_room(t, n))
         return NO_ROOM;
     if (mt_is_crowded(t, key, n))
         return CROWDED;
@@ -241,7 +270,7 @@ uint32_t mt_intern_other(table *t, const char *key, size_t n, uint32_t why)
     size_t length = mt_other_key(key, n, why == CROWDED, other);
     uint64_t id = mt_hash64(other, length);
     uint32_t at = find(t, other, length, id);
-    if (at == UINT32_MAX && why == CROWDED && t->count >= t->series_limit)
+    if (at == UINT32_MAX && why == CROWDED && !has_room(t, length))
         return mt_intern_other(t, key, n, NO_ROOM);
     if (at == UINT32_MAX)
         at = make(t, other, length, id);

@@ -4,16 +4,57 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* FNV-1a, then MurmurHash3's finaliser; hash64.py. */
-uint64_t mt_hash64(const void *data, size_t n)
+#define FNV_BASIS 0xcbf29ce484222325ULL
+#define FNV_PRIME 0x100000001b3ULL
+#define ABREAST 4
+
+/* The rest of a hash that has come as far as `h`. */
+static uint64_t finished(uint64_t h, const unsigned char *p, const unsigned char *end)
 {
-    const unsigned char *p = data, *end = p + n;
-    uint64_t h = 0xcbf29ce484222325ULL;
     while (p < end)
-        h = (h ^ *p++) * 0x100000001b3ULL;
+        h = (h ^ *p++) * FNV_PRIME;
     h = (h ^ (h >> 33)) * 0xff51afd7ed558ccdULL;
     h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53ULL;
     return h ^ (h >> 33);
+}
+
+/* FNV-1a, then MurmurHash3's finaliser; hash64.py. */
+uint64_t mt_hash64(const void *data, size_t n)
+{
+    const unsigned char *p = data;
+    return finished(FNV_BASIS, p, p + n);
+}
+
+/* The hashes of texts that stand one behind the other.  Some go abreast: each step of one has to wait
+ * for the multiplication before it. */
+void mt_hash_texts(const char *flat, const uint32_t *ends, size_t count, uint64_t *out)
+{
+    const unsigned char *texts[ABREAST + 1], *end = (const unsigned char *)flat;
+    size_t row, k, least;
+    int i;
+    for (row = 0; row + ABREAST <= count; row += ABREAST) {
+        uint64_t h[ABREAST];
+        least = SIZE_MAX;
+        for (i = 0; i < ABREAST; i++) {
+            size_t length;
+            texts[i] = end;
+            end = (const unsigned char *)flat + ends[row + (size_t)i];
+            length = (size_t)(end - texts[i]);
+            least = length < least ? length : least;
+            h[i] = FNV_BASIS;
+        }
+        texts[ABREAST] = end;
+        for (k = 0; k < least; k++)
+            for (i = 0; i < ABREAST; i++)
+                h[i] = (h[i] ^ texts[i][k]) * FNV_PRIME;
+        for (i = 0; i < ABREAST; i++)
+            out[row + (size_t)i] = finished(h[i], texts[i] + least, texts[i + 1]);
+    }
+    for (; row < count; row++) {
+        const unsigned char *begin = end;
+        end = (const unsigned char *)flat + ends[row];
+        out[row] = finished(FNV_BASIS, begin, end);
+    }
 }
 
 /* Make room for `more` bytes behind what the buffer holds; -1 without memory. */

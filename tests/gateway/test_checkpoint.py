@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from random import Random
 
@@ -149,6 +150,30 @@ def test_gauges_go_on_from_where_they_were(tmp_path: Path) -> None:
     assert third.parts()[-1][2] == 17.0
 
 
+@pytest.mark.parametrize("kept", ["stopped", "killed", "killed behind a flush"])
+def test_running_totals_go_on_from_where_they_were(tmp_path: Path, kept: str) -> None:
+    """The next total counts from the last one that was taken in and is not lost: nothing is missing and
+    nothing is there twice, idle or not."""
+    run = Run(tmp_path)
+    run.inlet.statsd(b"idle:100|C\nbytes:1000|C\nbytes:1010|C")
+    run.second()
+    run.inlet.statsd(b"bytes:1025|C")
+    if kept == "stopped":
+        run.kit.wait(run.kit.flusher.stop())
+        run.kit.wait(run.checkpoints.stop())
+    elif kept == "killed behind a flush":
+        run.kit.flusher.flush()
+        run.kit.settle()
+    again = run.killed()
+    again.inlet.statsd(b"bytes:1040|C\nidle:101|C\nfresh:7|C")
+    again.kit.flusher.flush()
+    again.kit.settle()
+    counted: Counter[str] = Counter()
+    for name, _, n in again.parts():
+        counted[name] += n
+    assert counted == {"bytes": 40.0, "idle": 1.0, "fresh": 0.0}
+
+
 def test_nothing_is_written_while_nothing_comes_in(tmp_path: Path) -> None:
     """An idle gateway leaves its disk alone."""
     run = Run(tmp_path)
@@ -176,10 +201,11 @@ def test_a_file_reads_back_and_every_flip_is_found() -> None:
     """What is written is what is read; a flipped bit anywhere is damage."""
     row = Row(b"chits", 7, Kind.COUNTER, START_MS, PERIOD, 2, 3.0, 2.0, 1.0, 2.0, 0.0, ())
     parts = Parts("main", columns_of([row]), (), START_MS)
-    data = encode(Checkpoint(12, START_MS, PERIOD, [parts]))
+    totals = Parts("main", columns_of([row._replace(n=40.0)]), (), START_MS)
+    data = encode(Checkpoint(12, START_MS, PERIOD, [parts], [totals]))
     read = decode(data)
     assert (read.position, read.start, read.period) == (12, START_MS, PERIOD)
-    assert read.parts[0].columns.n.tolist() == [3.0]
+    assert [one.columns.n.tolist() for one in (*read.parts, *read.totals)] == [[3.0], [40.0]]
     for place in range(0, len(data), 7):
         flipped = bytearray(data)
         flipped[place] ^= 4

@@ -289,9 +289,7 @@ def _fed(table: Any, block: bytes, dialect: Dialect, lane: int, rng: random.Rand
         return table.drain(ours.fileno(), rng.randint(1, 5), dialect, lane), table.senders()
 
 
-def _merged(
-    kernel: ModuleType, table: Any, blocks: tuple[bytes, bytes], dialect: Dialect, lane: int
-) -> Any:
+def _merged(kernel: ModuleType, table: Any, blocks: tuple[bytes, bytes], dialect: Dialect, lane: int) -> Any:
     """What another table folded, and what was taken in of it."""
     other = kernel.Table(timer_samples=2, set_members=1, relative_gauges=True, period=0.001)
     other.feed_statsd(blocks[0], dialect)
@@ -307,17 +305,19 @@ def _books(table: Any) -> Any:
 
 def _forgotten(table: Any, rng: random.Random) -> Any:
     """What a look at the table and taking some of its series out shows."""
-    shown, gauges = table.snapshot(1000, 10.0), table.gauges()
+    shown, gauges, totals = table.snapshot(1000, 10.0), table.gauges(), table.totals()
     keys = [shown.key(row) for row in range(len(shown))] + [gauges.key(row) for row in range(len(gauges))]
     chosen = [*rng.sample(keys, len(keys) // 2), b"cnot known", b"gback"]
     return (
-        *(dumped(columns) for columns in (shown, gauges)),
+        *(dumped(columns) for columns in (shown, gauges, totals)),
         table.forget(chosen),
         table.restore_gauges(chosen, [float(number) for number in range(len(chosen))]),
+        table.restore_totals(chosen, [float(number) for number in range(len(chosen))]),
         table.waiting,
         table.series,
         dumped(table.snapshot(0, 1.0)),
         dumped(table.gauges()),
+        dumped(table.totals()),
         _books(table),
     )
 

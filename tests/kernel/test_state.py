@@ -51,6 +51,42 @@ def test_deltas_go_on_after_a_restart(kernel: ModuleType) -> None:
     assert after.gauges().n.tolist() == [2.0, 11.0, 3.0]
 
 
+def test_running_totals_go_on_after_a_restart(kernel: ModuleType) -> None:
+    """The difference to what was told counts, a smaller total as a beginning; idle ones are told too."""
+    before, after = kernel.Table(), kernel.Table()
+    before.feed_statsd(b"idle:5|C\nup:10|C\ndown:20|C\nplain:1|c\ng:1|g", UNION)
+    before.flush(0, 10.0)
+    before.feed_statsd(b"up:12.5|C|#k:v\nup:12|C\nlive:3|C", UNION)
+    told = before.totals()
+    assert [(row["series"], row["n"], row["d"], row["counts"]) for row in rows(told)] == [
+        (("idle", ()), 5.0, 1.0, 0),
+        (("up", ()), 12.0, 1.0, 0),
+        (("down", ()), 20.0, 1.0, 0),
+        (("up", (("k", "v"),)), 12.5, 1.0, 0),
+        (("live", ()), 3.0, 1.0, 0),
+    ]
+    assert before.waiting == 3
+    after.feed_statsd(b"live:7|C", UNION)
+    keys = [told.key(row) for row in range(len(told))]
+    assert after.restore_totals([*keys, b"gx", b""], [*told.n.tolist(), 7.0, 8.0]) == 4
+    after.feed_statsd(b"up:15|C\ndown:4|C\nlive:8|C\nnew:9|C", UNION)
+    assert {row["series"][0]: row["n"] for row in rows(after.flush(0, 10.0))} == {
+        "live": 1.0,
+        "up": 3.0,
+        "down": 4.0,
+        "new": 0.0,
+    }
+    assert after.restore_totals([b"cup"], [1.0]) == 0
+    assert len(kernel.Table().totals()) == 0
+
+
+def test_totals_that_met_in_one_series_are_not_told(kernel: ModuleType) -> None:
+    """Where there was no room for their own, they say nothing."""
+    table = kernel.Table(series_limit=1)
+    table.feed_statsd(b"a:1|C\nb:2|C\nc:3|C", UNION)
+    assert [(row["series"][0], row["n"]) for row in rows(table.totals())] == [("a", 1.0)]
+
+
 def test_gauges_lose_their_value(kernel: ModuleType) -> None:
     """After so many flushes without a sample, the one that had it among them: a change begins at 0."""
     for flushes, expected in (
@@ -71,9 +107,10 @@ def test_gauges_lose_their_value(kernel: ModuleType) -> None:
 
 
 def test_restoring_keeps_to_the_limit(kernel: ModuleType) -> None:
-    """A gauge without room is left out."""
+    """A gauge without room is left out, and a running total."""
     table = kernel.Table(series_limit=2)
     assert table.restore_gauges([b"ga", b"gb", b"gc"], [1.0, 2.0, 3.0]) == 2
+    assert table.restore_totals([b"ca"], [1.0]) == 0
 
 
 def test_forgotten_series_are_gone_and_accounted_for(kernel: ModuleType) -> None:
