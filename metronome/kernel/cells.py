@@ -38,7 +38,7 @@ REGISTERS = 1 << REGISTERS_POWER
 
 def within(value: float) -> float:
     """The value, or the largest double of its sign where it overflowed."""
-    return min(max(value, -LARGEST), LARGEST)
+    return value if -LARGEST <= value <= LARGEST else min(max(value, -LARGEST), LARGEST)
 
 
 def sketch_bin(value: float) -> int:

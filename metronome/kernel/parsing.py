@@ -11,6 +11,8 @@ from metronome.model import Kind
 
 def lines_of(block: bytes) -> list[bytes]:
     """A block's lines without their ends; empty ones are none."""
+    if b"\n" not in block:
+        return [line] if (line := block.removesuffix(b"\r")) else []
     lines = [line.removesuffix(b"\r") for line in block.split(b"\n")]
     return [line for line in lines if line]
 
