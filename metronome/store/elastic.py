@@ -22,7 +22,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from metronome.errors import ConfigError, StoreUnavailable
-from metronome.limits import COUNT_GROUPS, DUPLICATE_PAGE, ELASTIC_IN_FLIGHT, ELASTIC_READERS, EXPORT_ROWS
+from metronome.limits import (
+    COUNT_GROUPS,
+    DUPLICATE_PAGE,
+    ELASTIC_IN_FLIGHT,
+    ELASTIC_READERS,
+    ELASTIC_SETTLED,
+    EXPORT_ROWS,
+)
 from metronome.model import Batch, Event, EventSelection, Found, Selection, Tally
 from metronome.store import elastic_bulk, elastic_events, elastic_read
 from metronome.store.elastic_client import Client, Refusal, connect
@@ -137,8 +144,9 @@ class ElasticStore:
         self._server = Server(client, cluster.product)
         self._views = Views(client, self._server, self._names, self._meta, self._shared)
         seconds = clock.seconds if clock is not None else _no_time
-        settle = {} if clock is not None else {"settle": 0.0}
-        self._writer = Writer(client, self._names, self._meta, self._shared, seconds, **settle)
+        settle = ELASTIC_SETTLED if clock is not None else 0.0
+        policy = cluster.policy if cluster.product == "opensearch" else ""
+        self._writer = Writer(client, self._names, self._meta, self._shared, seconds, settle, policy)
         self._keep = Keep(
             client,
             self._server,
@@ -148,6 +156,7 @@ class ElasticStore:
             self._shared,
             self._writer,
             seconds,
+            policy,
         )
         self._watch = Watch(client, self._server, self._names, seconds, self._fresh)
         self._export = Export(self._server, self._names, self._tallies, bounds.page)
@@ -374,7 +383,8 @@ class ElasticStore:
         self._watch.check_version(self._cluster.product)
         self._watch.check_policy(self._cluster)
         if not self._read_only:
-            templates = Templates(self._client, self._names, self._cluster.policy, self._replace_templates)
+            policy = self._cluster.policy if self._cluster.product == "elasticsearch" else ""
+            templates = Templates(self._client, self._names, policy, self._replace_templates)
             for note in templates.install():
                 self.log.warn("store: {note}", note=note)
         self._meta.open(make=not self._read_only)

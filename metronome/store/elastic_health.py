@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import quote
 
 from metronome.errors import ConfigError
 from metronome.limits import ELASTIC_FIGURES, ELASTIC_LOOK
@@ -73,16 +74,14 @@ class Watch:
         """``ConfigError`` when the lifecycle policy that was asked for is not there."""
         if not cluster.policy:
             return
+        kind, path = "ILM", f"/_ilm/policy/{quote(cluster.policy, safe='')}"
         if cluster.product == "opensearch":
-            raise ConfigError(
-                "store: policy= is Elasticsearch's; an ISM policy of OpenSearch says by its ism_template"
-                f" that it is for {self._names.points} and {self._names.ticks}"
-            )
+            kind, path = "ISM", f"/_plugins/_ism/policies/{quote(cluster.policy, safe='')}"
         try:
-            self._client.call("GET", f"/_ilm/policy/{cluster.policy}")
+            self._client.call("GET", path)
         except Refusal as refusal:
             if refusal.status in (400, 404, 405):
-                raise ConfigError(f"store: the cluster has no ILM policy {cluster.policy}") from None
+                raise ConfigError(f"store: the cluster has no {kind} policy {cluster.policy}") from None
             raise
 
     # --- how is it -------------------------------------------------------------------------------

@@ -30,7 +30,10 @@ class _Known(NamedTuple):
 class Indices:
     """The indices that one writer has met."""
 
-    def __init__(self, client: Client, seconds: Callable[[], float]):
+    def __init__(self, client: Client, seconds: Callable[[], float], policy: str = ""):
+        """``policy``: an ISM policy of OpenSearch, which a new index is given to; that of Elasticsearch
+        stands in the templates."""
+        self._policy = policy
         self._client = client
         self._seconds = seconds
         self._known: dict[str, _Known] = {}
@@ -87,6 +90,8 @@ class Indices:
                 text = f"the cluster does not make the index {index}: {refusal.reason}"
                 raise StoreUnavailable(text) from refusal
             raise
+        if self._policy:
+            self._client.call("POST", f"/_plugins/_ism/add/{index}", {"policy_id": self._policy})
 
     def _read(self, index: str) -> _Known:
         uuid = self._uuids([index]).get(index, "")

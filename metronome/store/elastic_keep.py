@@ -47,7 +47,9 @@ class Keep:
         shared: Shared,
         writer: Writer,
         seconds: Callable[[], float],
+        policy: str = "",
     ):
+        """``policy`` as for ``Indices``."""
         self._client = client
         self._server = server
         self._names = names
@@ -58,7 +60,7 @@ class Keep:
         self.few = ELASTIC_DELETED
         """So many documents of a day that is not over are deleted one by one."""
         self._agreement = Agreement(meta, shared.gateway)
-        self._ladder = Ladder(client, server, names, meta, seconds, secrets.token_hex(8))
+        self._ladder = Ladder(client, server, names, meta, seconds, secrets.token_hex(8), policy)
 
     def round(self, now: int, retention: Mapping[str, Retention]) -> Iterator[Done]:
         """A round of keeping at ``now`` (ms), a step at a time; what each step has done."""

@@ -74,15 +74,16 @@ class Ladder:
         meta: Meta,
         seconds: Callable[[], float],
         owner: str,
+        policy: str = "",
     ):
-        """``owner`` names this process in claims."""
+        """``owner`` names this process in claims; ``policy`` as for ``Indices``."""
         self._client = client
         self._server = server
         self._names = names
         self._meta = meta
         self._seconds = seconds
         self._owner = owner
-        self._indices = Indices(client, seconds)
+        self._indices = Indices(client, seconds, policy)
 
     def places(self) -> dict[str, int]:
         """For each gateway the position up to which its records are settled."""

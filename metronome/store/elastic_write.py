@@ -118,8 +118,10 @@ class Writer:
         shared: Shared,
         seconds: Callable[[], float],
         settle: float = ELASTIC_SETTLED,
+        policy: str = "",
     ):
-        """``seconds`` tells the time; ``settle``: seconds after which what was applied is settled."""
+        """``seconds`` tells the time; ``settle``: seconds after which what was applied is settled;
+        ``policy`` as for ``Indices``."""
         self._client = client
         self._names = names
         self._meta = meta
@@ -132,7 +134,8 @@ class Writer:
         self._settled: dict[str, int] = {}
         self._wrote_at: dict[str, int] = {}
         """When (ms) the position of each gateway was last written."""
-        self.indices = Indices(client, seconds)
+        self.indices = Indices(client, seconds, policy)
+        self._ids = Indices(client, seconds)
 
     def load(self) -> None:
         """Read what is applied."""
@@ -256,7 +259,7 @@ class Writer:
 
     def _ids_index(self, received: int) -> str:
         index = self._names.of_ids(received // DAY_MS)
-        self.indices.fields(index)
+        self._ids.fields(index)
         return index
 
     def _taken_back(self, work: Work) -> list[tuple[object, str]]:

@@ -58,6 +58,8 @@ class FakeCluster:
         """Ids of documents that cannot be created, with status and kind of the error."""
         self.status = "green"
         self.closed = False
+        self.managed: list[tuple[str, str]] = []
+        """Indices that were given to a policy of ISM."""
         self.read: list[str] = []
         """Ids of the documents that searches gave."""
         self._seq = count()
@@ -94,6 +96,9 @@ class FakeCluster:
             return {"status": self.status}
         if what == "_bulk":
             return self.do_bulk(method, "", "", body)
+        if what == "_plugins" and name.startswith("_ism/add/"):
+            self.managed.append((name.rpartition("/")[2], body["policy_id"]))
+            return {"updated_indices": 1, "failures": False, "failed_indices": []}
         if what == "_mget":
             docs = [(self.indices[one["_index"]].docs, one["_id"]) for one in body["docs"]]
             return {"docs": [_shown(one, docs[one]) if one in docs else {} for docs, one in docs]}

@@ -154,10 +154,10 @@ def test_a_client_of_another_major_is_told_which_pair_is_needed(refusal: Refusal
 
 
 def test_a_policy_has_to_be_there() -> None:
-    """And is Elasticsearch's; OpenSearch's name their indices themselves."""
+    """Each server has its own kind."""
     with_policy = read_url("elasticsearch+http://a?policy=hot")
     with pytest.raises(ConfigError, match="no ILM policy hot"):
         watch(FakeCluster()).check_policy(with_policy)
-    with pytest.raises(ConfigError, match="ism_template"):
+    with pytest.raises(ConfigError, match="no ISM policy hot"):
         watch(FakeCluster()).check_policy(read_url("opensearch+http://a?policy=hot"))
     watch(FakeCluster()).check_policy(read_url("elasticsearch+http://a"))

@@ -51,6 +51,16 @@ def test_an_index_that_was_deleted_is_told_and_forgotten() -> None:
     assert indices.fields("j", ["b"]).labels == {"b"}
 
 
+def test_a_new_index_is_given_to_the_policy() -> None:
+    """Of OpenSearch; once."""
+    cluster = FakeCluster()
+    indices = Indices(cluster, lambda: 0.0, "hot")
+    for _ in range(2):
+        indices.fields("i")
+        indices.forget("i")
+    assert cluster.managed == [("i", "hot")]
+
+
 def test_a_cluster_that_makes_no_index_is_waited_for() -> None:
     """It has as many shards as it may; whoever reads the log can do something about that."""
     cluster = FakeCluster()
