@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from metronome.kernel import copied, packs, unpack
+from metronome.kernel import copied, spans, unpack
 from metronome.kernel.writing import Texts
 from metronome.model import I64, Columns, Ragged
 
@@ -99,7 +99,7 @@ def first_times(columns: Columns) -> I64:
     """When the first point of each row is: of a pack's row its first, of any other its own time."""
     if not len(columns.packs.ends):
         return columns.times
-    return np.where(lengths_of(columns.packs, 0), packs.first_times(columns.packs), columns.times)
+    return np.where(lengths_of(columns.packs, 0), spans(columns.packs)[1], columns.times)
 
 
 def _without_packs(columns: Columns, rows: npt.NDArray[np.bool_]) -> Columns:

@@ -18,6 +18,7 @@ The native twin is used where it was built; ``METRONOME_PURE=1`` forces the pure
 - ``copied(texts) -> bytes as an array``: texts one behind the other, see ``copying.py``.
 - ``pack(counts, times, values) -> Ragged`` and ``unpack(packs) -> (counts, times, values)``: the points of
   rows in few bytes, and back; ``packs.py`` says how.
+- ``spans(packs) -> (counts, first times, last times)``: the same without taking the points apart.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING or os.environ.get("METRONOME_PURE", "") not in ("", "0"):
     from metronome.kernel.families import page_ids
     from metronome.kernel.keys import hash_lines
     from metronome.kernel.messages import write_messages
-    from metronome.kernel.packs import pack, unpack
+    from metronome.kernel.packs import pack, spans, unpack
     from metronome.kernel.probing import drop_ids, find_ids, place_ids
     from metronome.kernel.samples import write_samples
     from metronome.kernel.writing import write_lines
@@ -51,6 +52,7 @@ else:
             parse_graphite,
             parse_statsd,
             place_ids,
+            spans,
             unpack,
             write_lines,
             write_messages,
@@ -64,7 +66,7 @@ else:
         from metronome.kernel.families import page_ids
         from metronome.kernel.keys import hash_lines
         from metronome.kernel.messages import write_messages
-        from metronome.kernel.packs import pack, unpack
+        from metronome.kernel.packs import pack, spans, unpack
         from metronome.kernel.probing import drop_ids, find_ids, place_ids
         from metronome.kernel.samples import write_samples
         from metronome.kernel.writing import write_lines
@@ -84,6 +86,7 @@ __all__ = [
     "parse_graphite",
     "parse_statsd",
     "place_ids",
+    "spans",
     "unpack",
     "write_lines",
     "write_messages",

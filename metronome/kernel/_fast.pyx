@@ -21,7 +21,7 @@ from metronome.kernel.cells import LN_GAMMA
 from metronome.kernel.interface import Reject, Sample
 from metronome.kernel.merging import check
 from metronome.kernel.naming import clean
-from metronome.kernel.packs import check_counts
+from metronome.kernel.packs import check_counts, check_ends
 from metronome.model import KIND_CODES, Columns, Ragged, parse_key
 
 _REASONS = {

@@ -161,6 +161,7 @@ cdef extern from "kernel.h" nogil:
     int mt_keep_any_point(table *t, uint32_t index, int64_t time_ms, double n, double d)
     size_t mt_pack(const moment *m, uint32_t count, char *out)
     size_t PACK_ROOM(uint32_t count)
+    uint32_t mt_pack_span(const char *p, size_t n, int64_t *first, int64_t *last)
     uint32_t mt_unpack(const char *p, size_t n, moment *out)
     void mt_reject(table *t, int reason, const char *p, size_t n)
     void mt_lock(table *t)

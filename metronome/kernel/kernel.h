@@ -501,6 +501,7 @@ int mt_harvest_points(table *t, harvest *out);
 /* packs.c */
 size_t mt_pack(const moment *m, uint32_t count, char *out);
 uint32_t mt_pack_fits(const moment *m, size_t count);
+uint32_t mt_pack_span(const char *p, size_t n, int64_t *first, int64_t *last);
 uint32_t mt_unpack(const char *p, size_t n, moment *out);
 
 /* guard.c */

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from metronome.kernel.cells import REGISTERS, Cell, GaugeCell, SetCell, TimerCell, within
-from metronome.kernel.packs import unpack
+from metronome.kernel.packs import spans, unpack
 from metronome.model import KIND_CODES, Columns, Kind, Ragged
 
 _KEY_BYTES = 65535
@@ -77,7 +77,7 @@ def check(columns: Columns) -> None:
     if not np.isin(registers, (0, REGISTERS)).all():
         raise ValueError("a set has some of its registers only")
     if len(columns.packs.ends):
-        packed = unpack(columns.packs)[0]
+        packed = spans(columns.packs)[0]
         fits = (columns.keys.flat[starts] == _GAUGE) & (columns.periods == 0) & (columns.d == 1)
         if not ((packed == 0) | (fits & (packed == columns.counts))).all():
             raise ValueError("a pack has not the points of its row")

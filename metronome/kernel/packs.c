@@ -167,6 +167,35 @@ static int is_sound(const head *h, size_t n)
     return PACK_HEAD + times + values == n;
 }
 
+/* Of a pack of n bytes how many points it has, the first time and the last; 0 where it is none. */
+uint32_t mt_pack_span(const char *p, size_t n, int64_t *first, int64_t *last)
+{
+    head h;
+    const char *at = p + PACK_HEAD, *end = p + n;
+    uint64_t time, unit, most, step;
+    uint32_t i, steps;
+    if (n < PACK_HEAD)
+        return 0;
+    memcpy(&h, p, PACK_HEAD);
+    if (!is_sound(&h, n))
+        return 0;
+    time = (uint64_t)h.first;
+    unit = h.flags & SECONDS ? 1000 : 1;
+    most = (uint64_t)LATEST_MS / unit; /* of one step, so that no product is too large */
+    steps = h.flags & EVEN ? 1 : h.count - 1;
+    for (i = 0; i < steps; i++, at += h.time_width) {
+        step = number_at(at, end, h.time_width);
+        if (step > most)
+            return 0;
+        time += step * unit * (h.flags & EVEN ? h.count - 1 : 1);
+    }
+    if (time > (uint64_t)LATEST_MS)
+        return 0;
+    *first = h.first;
+    *last = (int64_t)time;
+    return h.count;
+}
+
 /* How many of these moments, ascending in time, one pack may have; at least 1. */
 uint32_t mt_pack_fits(const moment *m, size_t count)
 {

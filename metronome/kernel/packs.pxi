@@ -36,8 +36,7 @@ def unpack(packs):
     cdef moment moments[POINTS_PER_PACK]
     numbers = np.zeros(rows, np.int64)
     cdef int64_t[::1] number = numbers
-    if rows and (end[rows - 1] != <size_t>len(content) or (np.diff(places.astype("i8")) < 0).any()):
-        raise ValueError("packs do not fit their ends")
+    check_ends(places, len(content))
     for row in range(rows):
         if end[row] - begin >= PACK_HEAD:
             memcpy(&count, &flat[begin + 4], 4)
@@ -59,3 +58,24 @@ def unpack(packs):
                 at += 1
         begin = end[row]
     return numbers, times, values
+
+
+def spans(packs):
+    """Of packs how many points each has, and the times of its first and last; see packs.py."""
+    cdef object places = np.ascontiguousarray(packs.ends, "u4")
+    cdef object content = np.ascontiguousarray(packs.flat, "u1")
+    cdef const uint32_t[::1] end = places
+    cdef const uint8_t[::1] flat = content
+    cdef size_t rows = len(places), row, begin = 0
+    check_ends(places, len(content))
+    counts, firsts, lasts = np.zeros(rows, np.int64), np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+    cdef int64_t[::1] count = counts
+    cdef int64_t[::1] first = firsts
+    cdef int64_t[::1] last = lasts
+    for row in range(rows):
+        if end[row] > begin:
+            count[row] = mt_pack_span(<const char *>&flat[begin], end[row] - begin, &first[row], &last[row])
+            if not count[row]:
+                raise ValueError(f"row {row} is no pack")
+        begin = end[row]
+    return counts, firsts, lasts

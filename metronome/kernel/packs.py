@@ -23,8 +23,10 @@ most ``PACK_SPAN_MS``; a row of columns with one point needs no pack.
 
 from __future__ import annotations
 
+import math
 import struct
-from typing import Any, Final
+from itertools import accumulate, pairwise
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,11 +35,37 @@ from metronome.limits import LATEST_MS, POINTS_PER_PACK
 from metronome.model import F64, I64, Ragged
 
 _HEAD: Final = struct.Struct("<BBBBIqq")
-_FIRST_AT: Final = 8
 _AS_SENT: Final = 255
 _MOST_PLACES: Final = 12
-_LARGEST_WHOLE: Final = 2.0**51
+_LARGEST_WHOLE: Final = 2**51
 _SECONDS, _EVEN = 1, 2
+
+
+class _Head(NamedTuple):
+    """What stands in front of a pack."""
+
+    time_width: int
+    value_width: int
+    places: int
+    flags: int
+    points: int
+    first: int
+    base: int
+
+    @property
+    def unit(self) -> int:
+        """What times are counted in, ms."""
+        return 1000 if self.flags & _SECONDS else 1
+
+    @property
+    def steps(self) -> int:
+        """How many of them the run of times has."""
+        return 1 if self.flags & _EVEN else self.points - 1
+
+    @property
+    def middle(self) -> int:
+        """Where the values begin."""
+        return _HEAD.size + self.steps * self.time_width
 
 
 def pack(counts: npt.ArrayLike, times: npt.ArrayLike, values: npt.ArrayLike) -> Ragged:
@@ -46,7 +74,7 @@ def pack(counts: npt.ArrayLike, times: npt.ArrayLike, values: npt.ArrayLike) -> 
     ``ValueError`` where the counts do not fit the others, or one is beyond ``POINTS_PER_PACK``.
     """
     sizes = np.asarray(counts, np.int64)
-    moments, numbers = np.asarray(times, np.int64), np.asarray(values, np.float64)
+    moments, numbers = np.asarray(times, np.int64).tolist(), np.asarray(values, np.float64).tolist()
     check_counts(sizes, len(moments), len(numbers))
     packed, begin = [], 0
     for size in sizes.tolist():
@@ -64,27 +92,25 @@ def unpack(packs: Ragged) -> tuple[I64, I64, F64]:
     """
     counts = np.zeros(len(packs.ends), np.int64)
     times, values = [np.empty(0, np.int64)], [np.empty(0)]
-    if len(counts) and (int(packs.ends[-1]) != len(packs.flat) or (packs.ends[1:] < packs.ends[:-1]).any()):
-        raise ValueError("packs do not fit their ends")
-    for row in range(len(counts)):
-        data = packs.row(row).tobytes()
-        if data:
-            some_times, some_values = _unpacked(data, row)
-            counts[row] = len(some_times)
-            times.append(some_times)
-            values.append(some_values)
+    for row, data in _given(packs):
+        head = _head(data, row)
+        _last(data, head, row)
+        counts[row] = head.points
+        times.append(np.array(_times(data, head), np.int64))
+        values.append(_values(data, head))
     return counts, np.concatenate(times), np.concatenate(values)
 
 
-def first_times(packs: Ragged) -> I64:
-    """The time (ms) of the first point of each pack; 0 for empty rows."""
-    ends = packs.ends.astype(np.int64)
-    begins = np.concatenate((ends[:0], [0], ends[:-1]))[: len(ends)]
-    times = np.zeros(len(ends), np.int64)
-    rows = np.flatnonzero(ends > begins)
-    places = begins[rows, np.newaxis] + np.arange(_FIRST_AT, _FIRST_AT + 8)
-    times[rows] = packs.flat[places].view("<i8").reshape(-1)
-    return times
+def spans(packs: Ragged) -> tuple[I64, I64, I64]:
+    """How many points each pack has, and the times (ms) of its first and its last; 0 for empty rows.
+
+    Whatever this takes, :func:`unpack` takes.  ``ValueError`` for what is no pack.
+    """
+    found = np.zeros((3, len(packs.ends)), np.int64)
+    for row, data in _given(packs):
+        head = _head(data, row)
+        found[:, row] = head.points, head.first, _last(data, head, row)
+    return found[0], found[1], found[2]
 
 
 def check_counts(counts: I64, times: int, values: int) -> None:
@@ -95,82 +121,133 @@ def check_counts(counts: I64, times: int, values: int) -> None:
         raise ValueError(f"{times} times and {values} values for {int(counts.sum())} points")
 
 
-def _packed(times: I64, values: F64) -> bytes:
-    deltas = np.diff(times)
-    unit = 1000 if not times[0] % 1000 and not (deltas % 1000).any() else 1
-    even = len(deltas) > 0 and bool((deltas == deltas[0]).all())
+def check_ends(ends: npt.NDArray[np.uint32], size: int) -> None:
+    """``ValueError`` unless rows end one behind the other, and the last where the bytes do."""
+    if len(ends) and (int(ends[-1]) != size or (ends[1:] < ends[:-1]).any()):
+        raise ValueError("packs do not fit their ends")
+
+
+# --- writing ---------------------------------------------------------------------------------
+
+
+def _packed(times: list[int], values: list[float]) -> bytes:
+    deltas = [later - earlier for earlier, later in pairwise(times)]
+    unit = 1 if times[0] % 1000 or any(delta % 1000 for delta in deltas) else 1000
+    even = len(deltas) > 0 and deltas.count(deltas[0]) == len(deltas)
     flags = (_SECONDS if unit == 1000 else 0) | (_EVEN if even else 0)
-    time_width = _width(int(deltas.max(initial=0)) // unit)
-    run = _run((deltas[:1] if even else deltas) // unit, time_width)
+    time_width = _width(max(deltas, default=0) // unit)
+    run = _run([delta // unit for delta in (deltas[:1] if even else deltas)], time_width)
     places, wholes = _wholes(values)
-    base, value_width, value_run = 0, 8, values.astype("<f8").tobytes()
+    base, value_width = 0, 8
     if places != _AS_SENT:
-        base = int(wholes.min())
-        value_width = _width(int(wholes.max()) - base)
-        value_run = _run(wholes - base, value_width)
-    head = _HEAD.pack(time_width, value_width, places, flags, len(times), int(times[0]), base)
+        base = min(wholes)
+        value_width = _width(max(wholes) - base)
+        value_run = _run([whole - base for whole in wholes], value_width)
+    else:
+        value_run = struct.pack(f"<{len(values)}d", *values)
+    head = _HEAD.pack(time_width, value_width, places, flags, len(times), times[0], base)
     return head + run + value_run
 
 
-def _unpacked(data: bytes, row: int) -> tuple[I64, F64]:
-    flaw = ValueError(f"row {row} is no pack")
-    if len(data) < _HEAD.size:
-        raise flaw
-    time_width, value_width, places, flags, count, first, base = _HEAD.unpack_from(data)
-    even = flags & _EVEN
-    sizes = ((1 if even else count - 1) * time_width, count * value_width)
-    sound = (
-        1 <= count <= POINTS_PER_PACK
-        and (count > 1 or not even)
-        and max(time_width, value_width) <= 8
-        and flags <= _SECONDS | _EVEN
-        and (places <= _MOST_PLACES or (places == _AS_SENT and value_width == 8 and not base))
-        and _HEAD.size + sum(sizes) == len(data)
-    )
-    if not sound:
-        raise flaw
-    middle = _HEAD.size + sizes[0]
-    deltas = _numbers(data[_HEAD.size : middle], time_width, 1 if even else count - 1).tolist()
-    unit = 1000 if flags & _SECONDS else 1
-    times = first + unit * np.cumsum([0, *(deltas * (count - 1) if even else deltas)], dtype=object)
-    if not 0 <= first <= times[-1] <= LATEST_MS:
-        raise flaw
-    if places == _AS_SENT:
-        return times.astype(np.int64), np.frombuffer(data, "<f8", count, middle).astype(np.float64)
-    # As unsigned numbers, so that no sum is too large.
-    whole = _numbers(data[middle:], value_width, count) + np.array([base], np.int64).view(np.uint64)
-    return times.astype(np.int64), whole.view(np.int64).astype(np.float64) / 10.0**places
-
-
-def _wholes(values: F64) -> tuple[int, I64]:
+def _wholes(values: list[float]) -> tuple[int, list[int]]:
     """The places, and the whole numbers that the values are with them."""
     places = 0
     while True:
-        wholes, good = _whole_with(values, places)
-        if good.all():
+        wholes = _wholes_with(values, places)
+        if len(wholes) == len(values):
             return places, wholes
-        one = values[np.flatnonzero(~good)[0] :][:1]
-        fewest = next((some for some in range(_MOST_PLACES + 1) if _whole_with(one, some)[1][0]), -1)
+        one = values[len(wholes)]
+        fewest = next((some for some in range(_MOST_PLACES + 1) if _wholes_with([one], some)), -1)
         if fewest <= places:
             return _AS_SENT, wholes
         places = fewest
 
 
-def _whole_with(values: F64, places: int) -> tuple[I64, npt.NDArray[np.bool_]]:
-    with np.errstate(over="ignore"):
-        scaled = values * 10.0**places
-    near = np.abs(scaled) <= _LARGEST_WHOLE
-    rounded = np.rint(np.where(near, scaled, 0.0)) + 0.0  # whose sign is +, as that of 0 when it is read
-    again: npt.NDArray[Any] = rounded / 10.0**places
-    return rounded.astype(np.int64), near & (again.view(np.int64) == values.view(np.int64))
+def _wholes_with(values: list[float], places: int) -> list[int]:
+    """Values as whole numbers with so many places, up to the first that is none.  A whole number has no
+    sign where it is 0."""
+    power = 10.0**places
+    wholes = []
+    for value in values:
+        scaled = value * power
+        if not -_LARGEST_WHOLE <= scaled <= _LARGEST_WHOLE:
+            break
+        whole = round(scaled)
+        if whole / power != value or (not whole and math.copysign(1, value) < 0):
+            break
+        wholes.append(whole)
+    return wholes
 
 
 def _width(most: int) -> int:
     return (most.bit_length() + 7) // 8
 
 
-def _run(numbers: I64, width: int) -> bytes:
-    return numbers.astype("<i8").view(np.uint8).reshape(-1, 8)[:, :width].tobytes()
+def _run(numbers: list[int], width: int) -> bytes:
+    return b"".join([number.to_bytes(width, "little") for number in numbers])
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+
+def _given(packs: Ragged) -> list[tuple[int, bytes]]:
+    """The rows that have a pack."""
+    check_ends(packs.ends, len(packs.flat))
+    data = packs.flat.tobytes()
+    bounds = enumerate(pairwise([0, *packs.ends.tolist()]))
+    return [(row, data[begin:end]) for row, (begin, end) in bounds if end > begin]
+
+
+def _head(data: bytes, row: int) -> _Head:
+    if len(data) >= _HEAD.size:
+        head = _Head(*_HEAD.unpack_from(data))
+        sound = (
+            1 <= head.points <= POINTS_PER_PACK
+            and (head.points > 1 or not head.flags & _EVEN)
+            and head.time_width <= 8
+            and head.value_width <= 8
+            and head.flags <= _SECONDS | _EVEN
+            and head.first >= 0
+        )
+        if head.places == _AS_SENT:
+            sound = sound and head.value_width == 8 and not head.base
+        else:
+            sound = sound and head.places <= _MOST_PLACES
+        if sound and head.middle + head.points * head.value_width == len(data):
+            return head
+    raise ValueError(f"row {row} is no pack")
+
+
+def _steps(data: bytes, head: _Head) -> list[int]:
+    """How far points are from those before them."""
+    width, begin = head.time_width, _HEAD.size
+    if not width:
+        return [0] * head.steps
+    return [int.from_bytes(data[at : at + width], "little") for at in range(begin, head.middle, width)]
+
+
+def _last(data: bytes, head: _Head, row: int) -> int:
+    steps = _steps(data, head)
+    last = head.first + head.unit * (steps[0] * (head.points - 1) if head.flags & _EVEN else sum(steps))
+    if last > LATEST_MS:
+        raise ValueError(f"row {row} is no pack")
+    return last
+
+
+def _times(data: bytes, head: _Head) -> list[int]:
+    steps = _steps(data, head)
+    if head.flags & _EVEN:
+        steps *= head.points - 1
+    return list(accumulate([head.unit * step for step in steps], initial=head.first))
+
+
+def _values(data: bytes, head: _Head) -> F64:
+    if head.places == _AS_SENT:
+        return np.frombuffer(data, "<f8", head.points, head.middle).astype(np.float64)
+    # As unsigned numbers, so that no sum is too large.
+    whole = _numbers(data[head.middle :], head.value_width, head.points)
+    whole = whole + np.array([head.base], np.int64).view(np.uint64)
+    return whole.view(np.int64).astype(np.float64) / 10.0**head.places
 
 
 def _numbers(data: bytes, width: int, count: int) -> npt.NDArray[np.uint64]:

@@ -108,10 +108,10 @@ class LineConnection(Protocol):
         return cast(_Transport, self.transport)
 
     def _read_more(self, got: int) -> None:
-        """All that is read at once was there: read twice as much from now on."""
+        """All that is read at once was there: read up to twice as much from now on."""
         transport = self._transport
         if got == transport.bufferSize < STREAM_READ_BYTES:
-            transport.bufferSize *= 2
+            transport.bufferSize = min(2 * got, STREAM_READ_BYTES)
 
     def _watch(self) -> None:
         """Count silence from now on."""

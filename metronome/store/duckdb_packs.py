@@ -14,8 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from metronome.kernel import pack, unpack
-from metronome.kernel.packs import first_times
+from metronome.kernel import pack, spans, unpack
 from metronome.model import F64, I64, Ragged
 from metronome.store.duckdb_file import Arrays, Connection, tables
 
@@ -57,7 +56,7 @@ class Points(NamedTuple):
 def insert(connection: Connection, rows: Arrays, packs: Ragged, order: Order | None = None) -> int:
     """Insert packs, all of them or those of ``order``; how many points they hold.  ``rows`` has what
     else is known of each but its first time, in the order in which they are to lie."""
-    bounds, firsts = [0, *packs.ends.tolist()], first_times(packs)
+    bounds, firsts = [0, *packs.ends.tolist()], spans(packs)[1]
     chosen = range(len(packs.ends)) if order is None else order.tolist()
     data = packs.flat.tobytes()
     points = np.empty(len(chosen), object)

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from metronome.kernel import unpack
+from metronome.kernel import spans
 from metronome.limits import RECORD_BYTES, ROWS_PER_RECORD
 from metronome.model import Columns, Events, Flushed, Kind, Parts, Ragged, Tally
 
@@ -326,10 +326,8 @@ def _check(columns: Columns, rows: int) -> None:
 
 
 def _check_packs(columns: Columns) -> None:
-    counts, times, _ = unpack(columns.packs)
-    packed = counts > 0
-    lasts = times[np.cumsum(counts)[packed] - 1]
-    if not np.array_equal(counts[packed], columns.counts[packed]) or (lasts != columns.times[packed]).any():
+    counts, _, lasts = spans(columns.packs)
+    if not ((counts == 0) | ((counts == columns.counts) & (lasts == columns.times))).all():
         raise ValueError("a pack has not the points of its row")
 
 

@@ -73,11 +73,22 @@ def spoilt(packed: Ragged, chance: random.Random) -> Ragged:
 
 
 def read(kernel: Any, packed: Ragged) -> Any:
-    """What a twin makes of packs."""
+    """What a twin makes of packs; ``spans`` and ``unpack`` have to be of one mind."""
+    spans: object
     try:
-        return [array.tobytes() for array in kernel.unpack(packed)]
+        spans = [array.tolist() for array in kernel.spans(packed)]
     except ValueError as error:
-        return str(error)
+        spans = str(error)
+    try:
+        counts, times, values = kernel.unpack(packed)
+    except ValueError as error:
+        return str(error) if str(error) == spans else f"unpack says {error}, spans {spans}"
+    ends = zip(counts, np.cumsum(counts), strict=True)
+    rows = [times[end - count : end].tolist() or [0] for count, end in ends]
+    told = [counts.tolist(), [row[0] for row in rows], [row[-1] for row in rows]]
+    if spans != told:
+        return f"spans are {spans}, and points {told}"
+    return [counts.tobytes(), times.tobytes(), values.tobytes()]
 
 
 def difference(native: ModuleType, seed: int, points: int) -> str:

@@ -31,7 +31,7 @@ def size(kernel: ModuleType, times: Sequence[int], values: Sequence[float]) -> i
     counts, again, numbers = kernel.unpack(packed)
     assert (counts.tolist(), again.tolist()) == ([len(times)], list(times))
     assert numbers.tobytes() == np.array(values, np.float64).tobytes()
-    assert packs.first_times(packed).tolist() == [times[0]]
+    assert [array.tolist() for array in kernel.spans(packed)] == [[len(times)], [times[0]], [times[-1]]]
     return len(packed.flat) - HEAD
 
 
@@ -85,10 +85,14 @@ def test_rows_without_points_have_no_pack(kernel: ModuleType) -> None:
     counts, times, values = kernel.unpack(packed)
     assert counts.tolist() == [0, 2, 0, 1, 0]
     assert (times.tolist(), values.tolist()) == ([BEGIN, BEGIN + 1, 5], [1.0, 2.0, 3.0])
-    assert packs.first_times(packed).tolist() == [0, BEGIN, 0, 5, 0]
+    assert [array.tolist() for array in kernel.spans(packed)] == [
+        [0, 2, 0, 1, 0],
+        [0, BEGIN, 0, 5, 0],
+        [0, BEGIN + 1, 0, 5, 0],
+    ]
     nothing = kernel.pack([], [], [])
     assert [len(array) for array in kernel.unpack(nothing)] == [0, 0, 0]
-    assert len(packs.first_times(nothing)) == 0
+    assert [len(array) for array in kernel.spans(nothing)] == [0, 0, 0]
 
 
 def test_what_cannot_be_packed(kernel: ModuleType) -> None:
