@@ -32,9 +32,9 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Cooperator
+from twisted.internet.task import Cooperator, LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -96,7 +96,12 @@ class Exposition:
         self._marks: deque[tuple[int, int]] = deque()
         """Times (ms) and positions of main's marks, the first where rollups would have to begin again."""
         self._saved = 0.0
+        self._saved_through = -1
+        """What was done when that began."""
         self._saving = False
+        self._turn = DeferredLock()
+        self._rest = LoopingCall(self._save_rest)
+        self._rest.clock = clock
         self._used = 0
         self._book = Book()
         self._board = Board([(name, kind) for name, (kind, _, _) in CATALOGUE.items()])
@@ -133,14 +138,18 @@ class Exposition:
             self._safe = begin
             if kept is None:
                 self._cooperator.cooperate(self._save(empty=True))
+            rest = self._rest.start(TOTALS_INTERVAL, now=False)
+            rest.addErrback(lambda failure: self.log.failure("what /metrics shows is not saved", failure))
         self.consumer.start()
 
     def stop(self) -> Deferred[Any]:
         """Fires when the batch in hand is done, and what the next run goes on from is on disk."""
         done: Deferred[Any] = self.consumer.stop()
+        if self._rest.running:
+            self._rest.stop()
         if self._file is not None:
             file = self._file
-            done.addCallback(lambda _: self._cooperator.cooperate(self._save()).whenDone())
+            done.addCallback(lambda _: self._turn.run(self._run, self._save()))
             done.addCallback(lambda _: file.stop())
         return done
 
@@ -157,8 +166,11 @@ class Exposition:
     # --- the consumer --------------------------------------------------------------------
 
     def _work(self, batch: Batch) -> Deferred[int | None]:
-        done: Deferred[Any] = self._cooperator.cooperate(self._steps(batch)).whenDone()
+        done: Deferred[Any] = self._turn.run(self._run, self._steps(batch))
         return done.addCallback(lambda _: self._safe)
+
+    def _run(self, steps: Iterator[Deferred[None] | None]) -> Deferred[Any]:
+        return self._cooperator.cooperate(steps).whenDone()
 
     def _steps(self, batch: Batch) -> Iterator[Deferred[None] | None]:
         ends = [record.position for record in batch.records[1:]] + [batch.end]
@@ -199,12 +211,21 @@ class Exposition:
         while len(self._marks) > 1 and self._marks[1][0] <= needed:
             self._marks.popleft()
 
+    def _save_rest(self) -> Deferred[Any] | None:
+        """When nothing comes any more, what came last is saved too.  A full journal takes nothing, and
+        would stay full if the cursor waited for the next mark."""
+        if self._done == self._saved_through or self._clock.seconds() - self._saved < TOTALS_INTERVAL:
+            return None
+        done: Deferred[Any] = self._turn.run(self._run, self._save())
+        return done.addCallback(lambda _: self._journal.move(CONSUMER, self._safe or 0))
+
     def _save(self, empty: bool = False) -> Iterator[Deferred[None]]:
         """Write what the next run goes on from, while nothing changes; the cursor follows.  One that
         is empty says where this run has begun."""
         if self._file is None or self._saving:
             return
         self._saving, self._saved, used = True, self._clock.seconds(), self._used
+        self._saved_through = self._done
         groups = dict(self._groups.applied)
         begins = [self._position, *groups.values(), *(position for _, position in islice(self._marks, 1))]
         origin = Origin(self._journal.identity, self._position, groups, min(begins), self._saved)

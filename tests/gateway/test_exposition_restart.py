@@ -239,6 +239,23 @@ STEPS = st.lists(
 )
 
 
+def test_the_cursor_follows_though_nothing_comes(folder: Path) -> None:
+    """A full journal takes no mark, and gets room only if the cursor goes on without one."""
+    runs = Runs(folder, Book())
+    begin = runs.kit.journal.cursor("metrics")
+    runs.send("a:1|c")
+    runs.flush()
+    assert runs.kit.journal.cursor("metrics") == begin
+    for _ in range(2):
+        runs.kit.clock.advance(TOTALS_INTERVAL)
+    for _ in range(50):
+        runs.kit.clock.advance(0.001)
+    assert runs.kit.journal.cursor("metrics") > begin
+    runs.kill()
+    runs.flush()
+    assert runs.samples() == {"a_total": 1}
+
+
 @settings(max_examples=40)
 @given(STEPS)
 def test_nothing_twice_and_nothing_missed(steps: list[tuple[str, str, int]]) -> None:
