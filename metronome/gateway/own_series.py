@@ -7,11 +7,14 @@ everything else.  What could not be sent is not sent later: there is a newer val
 A counter that was not there the last time is sent as 0 just behind that time before it has its value:
 otherwise its first increase, often the one that somebody waits for, could not be seen.  What is there
 no longer ends with the marker, and so does everything at a stop in good order.
+
+A Prometheus refuses what is an hour older than the newest that it has.  So while a receiver gets what it
+has missed for long, it is told nothing of now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -52,6 +55,8 @@ class OwnSeries:
     ):
         """Sent every ``interval`` seconds, with these ``labels`` on every series that has none of the
         names."""
+        self.waits: Callable[[], bool] = lambda: False
+        """Whether what is of now would be in the way of something that is still to be sent."""
         self._sender = sender
         self._telemetry = telemetry
         self._clock = clock
@@ -86,6 +91,8 @@ class OwnSeries:
     @inlineCallbacks
     def _send(self, samples: list[_Sample]) -> Generator[Deferred[Any], Any, None]:
         """One try: what is there, and the marker for what is there no longer."""
+        if self.waits():
+            return
         before = self._time
         time = max(round(self._clock.seconds() * 1000), before + 2)
         present = {sample.labels for sample in samples}

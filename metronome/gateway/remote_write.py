@@ -55,7 +55,7 @@ from metronome.gateway.telemetry import CATALOGUE, Telemetry
 from metronome.gateway.totals import Totals
 from metronome.journal.interface import Entry, Journal
 from metronome.kernel.families import Escaping
-from metronome.limits import METRICS_STEP_ROWS, READ_BYTES, TOTALS_INTERVAL, WRITE_GOODBYE
+from metronome.limits import METRICS_STEP_ROWS, READ_BYTES, TOTALS_INTERVAL, WRITE_GOODBYE, WRITE_OWN_BEHIND
 from metronome.model import Batch, Flushed, Labels, Parts
 from metronome.threads.interface import Worker
 from metronome.wire import records
@@ -177,8 +177,12 @@ class RemoteWrite:
     def lag(self) -> float:
         """Seconds since the last flush that the receiver has; before the first since the start."""
         now = self._clock.seconds()
-        stamps = [stream.stamp for stream in self._streams.values() if stream.stamp]
-        return now - (max(stamps) / 1000 if stamps else self._started or now)
+        return now - (self._last / 1000 or self._started or now)
+
+    @property
+    def _last(self) -> int:
+        """The end of the last flush that the receiver has, ms; 0 before the first."""
+        return max((stream.stamp for stream in self._streams.values()), default=0)
 
     def use(self, book: Book) -> None:
         """Send what these rules and sets say; what stays goes on where it is."""
@@ -207,6 +211,7 @@ class RemoteWrite:
             self._write_image()
         self.consumer.start()
         if self._own is not None:
+            self._own.waits = self._must_catch_up
             self._own.start()
 
     def stop(self) -> Deferred[Any]:
@@ -328,6 +333,11 @@ class RemoteWrite:
     def _number(self, slot: Slot, header: Header) -> object:
         """What a new group is known by: the same for a rule's classic and its native buckets."""
         return slot.rule, header
+
+    def _must_catch_up(self) -> bool:
+        """Whether what the receiver is still to get is so old that it must not be told of now."""
+        is_old = not self._last or self.lag > WRITE_OWN_BEHIND
+        return is_old and self.consumer.position < self._journal.synced_end
 
     def _left_out(self, reason: str, number: float) -> None:
         self._telemetry.count(

@@ -122,6 +122,19 @@ def test_what_could_not_be_sent_is_not_sent_later() -> None:
     assert (world.sender.version, world.receiver.refused) == (1, [])
 
 
+def test_nothing_of_now_goes_before_what_is_old() -> None:
+    """While the receiver gets what it has missed, it is told nothing, not even that series end."""
+    world = World()
+    world.own.waits = lambda: True
+    world.wait()
+    world.own.end()
+    world.settle()
+    assert world.values(FLUSHES) == [(0, 0)]
+    world.own.waits = lambda: False
+    world.wait()
+    assert world.values(FLUSHES) == [(0, 0), (2 * STEP, 0)]
+
+
 def test_a_clock_that_is_put_back() -> None:
     """No sample is older than the one before it."""
     world = World()

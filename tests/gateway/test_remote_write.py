@@ -17,7 +17,7 @@ from metronome.gateway.push import AUTO, Sender
 from metronome.gateway.remote_write import RemoteWrite
 from metronome.journal.memory_disk import MemoryDisk
 from metronome.kernel.interface import Dialect
-from metronome.limits import METRICS_WINDOW, TOTALS_INTERVAL
+from metronome.limits import METRICS_WINDOW, TOTALS_INTERVAL, WRITE_OWN_BEHIND
 from metronome.threads.memory import ImmediateWorker
 from tests.gateway.kit import PERIOD, START, START_MS, Kit, counter
 from tests.gateway.rule_kit import book
@@ -488,6 +488,27 @@ def test_our_own_series(world: World) -> None:
     world.stop()
     assert stale(world.values("metronome_flushes_total")[-1][1])
     assert world.receiver.refused == []
+
+
+def test_our_own_series_wait_for_what_is_old(world: World) -> None:
+    """A receiver that was away for two hours is told of now when it has got nearly all of them."""
+    world.own = True
+    world.stop()
+    world.again()
+    world.send("hits:1|c")
+    world.receiver.away = True
+    for _ in range(8):
+        world.send("hits:1|c", round(900 / PERIOD))
+    world.receiver.away = False
+    before = len(world.values("metronome_flushes_total"))
+    for _ in range(20_000):
+        world.kit.clock.advance(0.01)
+        if len(world.values("metronome_flushes_total")) > before:
+            break
+    own, got = world.values("metronome_flushes_total")[-1][0], world.values("hits_total")[-1][0]
+    assert 0 < own - got <= WRITE_OWN_BEHIND * 1000
+    assert got > START_MS + 4_500_000
+    assert world.value("rejected") == 0
 
 
 def test_a_clock_that_is_put_back(world: World) -> None:
