@@ -138,7 +138,7 @@ class Exposition:
             self._safe = begin
             if kept is None:
                 self._cooperator.cooperate(self._save(empty=True))
-            rest = self._rest.start(TOTALS_INTERVAL, now=False)
+            rest = self._rest.start(TOTALS_INTERVAL / 10, now=False)
             rest.addErrback(lambda failure: self.log.failure("what /metrics shows is not saved", failure))
         self.consumer.start()
 
@@ -214,7 +214,8 @@ class Exposition:
     def _save_rest(self) -> Deferred[Any] | None:
         """When nothing comes any more, what came last is saved too.  A full journal takes nothing, and
         would stay full if the cursor waited for the next mark."""
-        if self._done == self._saved_through or self._clock.seconds() - self._saved < TOTALS_INTERVAL:
+        old = self._clock.seconds() - self._saved >= TOTALS_INTERVAL
+        if self._done == self._saved_through or not (old or self._journal.unavailable()):
             return None
         done: Deferred[Any] = self._turn.run(self._run, self._save())
         return done.addCallback(lambda _: self._journal.move(CONSUMER, self._safe or 0))
