@@ -71,8 +71,12 @@ class _Server:
     """Kibana or OpenSearch Dashboards."""
 
     def __init__(self, place: Place):
-        parts = urlsplit(place.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(place.url)
+            known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            known = False
+        if not known or "@" in parts.path:  # of a password that was not quoted, say
             raise ConfigError("kibana-import: http://host:5601 or https://host:5601 would be right")
         self._url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
         self._place = place

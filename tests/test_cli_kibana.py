@@ -160,7 +160,8 @@ def test_what_cannot_be_sent_is_said_without_a_secret(server: Dashboards, tmp_pa
             cli_kibana.send(place)
         assert "hidden" not in str(failure.value)
 
-    fails(Place("kibana:5601"), "would be right")
+    for address in ("kibana:5601", "http://me:hidden/den@127.0.0.1", "http://me:1/hidden@x", "http://[x"):
+        fails(Place(address), "would be right")
     fails(Place("http://me:hidden@127.0.0.1:1"), "does not answer")
     server.status = 403
     fails(Place(url), "403 Forbidden by me")
