@@ -388,7 +388,7 @@ class ElasticStore:
             for note in templates.install():
                 self.log.warn("store: {note}", note=note)
         self._meta.open(make=not self._read_only)
-        self._views.refresh(f"{self._names.points},{self._names.ticks},{self._names.ids}")
+        self._views.refresh_all()
         self._writer.load()
         self._opened = True
 

@@ -67,7 +67,7 @@ class Keep:
         places = self._ladder.places()
         retention = self._agreement.reached(now, retention)
         # Behind the positions: whatever is before them is found from now on.
-        self._views.refresh(f"{self._names.points},{self._names.ticks},{self._names.ids}")
+        self._views.refresh_all()
 
         def part(stream: str) -> int:
             return oldest_part(now, retention.get(stream, Retention()))

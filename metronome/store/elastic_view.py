@@ -80,6 +80,16 @@ class Views:
             return answer
         raise StoreUnavailable("parts are merged faster than they can be read; try again")
 
+    def refresh_all(self) -> None:
+        """Have all documents be found but for those of indices that are red: nobody can be told anything
+        about them until they are back, and a refresh would only wait for that."""
+        told = self._client.call(
+            "GET", f"/_cluster/health/{self._names.prefix}-*", params={"level": "indices", "timeout": "1s"}
+        )
+        red = [name for name, index in told.get("indices", {}).items() if index["status"] == "red"]
+        every = (self._names.points, self._names.ticks, self._names.ids)
+        self.refresh(",".join([*every, *(f"-{name}" for name in sorted(red))]))
+
     def refresh(self, index: str) -> None:
         """Have all documents be found."""
         answer = self._client.call(

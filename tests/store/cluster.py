@@ -57,6 +57,8 @@ class FakeCluster:
         self.refusals: dict[str, tuple[int, str]] = {}
         """Ids of documents that cannot be created, with status and kind of the error."""
         self.status = "green"
+        self.red: set[str] = set()
+        """Indices whose shards are missing: a refresh of theirs waits, and gets no answer in time."""
         self.closed = False
         self.managed: list[tuple[str, str]] = []
         """Indices that were given to a policy of ISM."""
@@ -93,7 +95,8 @@ class FakeCluster:
         if what in ("_component_template", "_index_template"):
             return self._template(method, what, name, body)
         if what == "_cluster":
-            return {"status": self.status}
+            told = {one: {"status": "red" if one in self.red else "green"} for one in self.indices}
+            return {"status": self.status, "indices": told}
         if what == "_bulk":
             return self.do_bulk(method, "", "", body)
         if what == "_plugins" and name.startswith("_ism/add/"):
@@ -125,7 +128,7 @@ class FakeCluster:
         return {
             name: index
             for name, index in sorted(self.indices.items())
-            if any(fnmatchcase(name, one) for one in wanted)
+            if any(fnmatchcase(name, one) for one in wanted) and f"-{name}" not in wanted
         }
 
     def _index(self, method: str, name: str, body: Any) -> Any:
@@ -179,6 +182,8 @@ class FakeCluster:
         return {"_all": {"primaries": {"store": {"size_in_bytes": size}}}}
 
     def do_refresh(self, method: str, names: str, rest: str, body: Any) -> Any:
+        if self.red & set(self._matching(names)):
+            raise StoreUnavailable("the server did not answer in time")
         for index in self._matching(names).values():
             index.seen = dict(index.docs)
         return {"_shards": {"failed": 0}}

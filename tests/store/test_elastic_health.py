@@ -10,15 +10,18 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from metronome.errors import ConfigError, StoreUnavailable
 from metronome.limits import ELASTIC_LOOK
+from metronome.model import Selection
 from metronome.store.elastic_client import Refusal
 from metronome.store.elastic_health import Watch
 from metronome.store.elastic_names import Names
 from metronome.store.elastic_search import Server
 from metronome.store.elastic_url import read_url
-from tests.store.build import batch, counter, parts
+from tests.store.build import RECORD, batch, counter, parts
 from tests.store.cluster import FakeCluster, away
 from tests.store.contract import StoreCase
 from tests.store.test_elastic import opened
+
+DAY = 86_400_000
 
 
 class HealthTests(StoreCase, SynchronousTestCase):
@@ -55,6 +58,16 @@ class HealthTests(StoreCase, SynchronousTestCase):
         figures = self.store.statistics()
         assert (figures["parts"], figures["series"], figures["bulk_requests_total"]) == (2, 2, 1)
         assert figures["bytes"] > 100
+
+    def test_a_red_index_keeps_nobody_from_the_others(self) -> None:
+        """A gateway starts, writes and answers for other days."""
+        self.write("g", parts(counter("c", 0, 1)), parts(counter("d", DAY, 1)))
+        self.cluster.red.add("metronome-points-1970.01.01")
+        again = opened(self.cluster)
+        self.done(again.start())
+        self.done(again.write(batch("g", parts(counter("d", DAY, 2)), begin=2 * RECORD)))
+        fetched = self.done(again.fetch(Selection("main", "*", start=DAY, end=2 * DAY), DAY, ()))
+        assert [group.n.tolist() for group in fetched.groups] == [[3.0]]
 
     def test_whoever_reads_the_figures_has_the_cluster_looked_at(self) -> None:
         """Now and then; so they are true though nobody asks for the health."""
