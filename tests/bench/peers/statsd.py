@@ -53,6 +53,40 @@ metric_sinks:
     config: {repeater_address: "localhost:$SINK", network_type: tcp}
 """
 
+BIOYINO_CONFIG = """\
+verbosity-console = "warn"
+n-threads = 1
+p-threads = 1
+w-threads = 1
+a-threads = 1
+task-queue-size = 1024
+start-as-leader = true
+stats-interval = 60000
+stats-prefix = "own"
+consensus = "none"
+[carbon]
+address = "127.0.0.1:$SINK"
+interval = ${FLUSH}000
+[network]
+listen = "127.0.0.1:$PORT"
+peer-listen = "127.0.0.1:$FURTHER"
+mgmt-listen = "127.0.0.1:$OTHER"
+bufsize = 1500
+multimessage = false
+buffer-flush-time = 100
+buffer-flush-length = 65536
+greens = 4
+async-sockets = 4
+nodes = []
+snapshot-interval = 1000
+[metrics]
+[aggregation]
+update-count-threshold = 1000000000
+[naming.default]
+destination = "smart"
+prefix = ""
+"""
+
 BRUBECK_CONFIG = """\
 {"sharding": false, "server_name": "bench", "dumpfile": "$DIR/dump", "capacity": 17, "expire": 3600,
  "backends": [{"type": "carbon", "address": "127.0.0.1", "port": $SINK, "frequency": $FLUSH}],
@@ -69,6 +103,7 @@ def peers() -> list[Peer]:
         gostatsd,
         statsd_exporter,
         veneur,
+        bioyino,
         statsite,
         brubeck,
         bare,
@@ -156,6 +191,21 @@ def veneur() -> Peer:
         version,
         "Go",
         files={"veneur.yaml": VENEUR_CONFIG},
+        missing=f"no executable in {FOLDER}",
+    )
+
+
+def bioyino() -> Peer:
+    """It reads one datagram a call, as it does by default; reading many it waits until it has all of them."""
+    program, version = found("bioyino")
+    return Peer(
+        "bioyino",
+        (program, "--config", "$DIR/bioyino.toml") if program else (),
+        Sink("bench"),
+        version,
+        "Rust",
+        CASES - {"tags"},
+        files={"bioyino.toml": BIOYINO_CONFIG},
         missing=f"no executable in {FOLDER}",
     )
 
