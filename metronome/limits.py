@@ -203,7 +203,7 @@ WRITE_GOODBYE: Final = 1.5
 TOTALS_INTERVAL: Final = 30.0
 """Seconds between images of remote write's totals: what stands behind them is folded once more
 after a restart, and held in the journal."""
-METRICS_STEP_ROWS: Final = 2048
+METRICS_STEP_ROWS: Final = 1024
 """Series brought up to date for ``/metrics`` in one turn of the reactor: some milliseconds."""
 METRICS_CHUNK_LINES: Final = 2000
 """Samples of ``/metrics`` written in one turn of the reactor: one to two milliseconds."""

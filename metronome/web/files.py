@@ -7,6 +7,7 @@ from metronome.errors import ClientError
 from metronome.web import auth
 from metronome.web.endpoint import Answer, Asked, Endpoint, Web, json_answer
 from metronome.web.page import FRONT, HEADERS
+from metronome.wire.encoding import takes_gzip
 
 
 def front(web: Web, asked: Asked) -> Answer:
@@ -29,7 +30,7 @@ def _file(web: Web, asked: Asked, path: str) -> Answer:
     file = web.files.get(path)
     if file is None:
         raise ClientError("not_found", 404, "there is no such file")
-    if file.packed and "gzip" in asked.header("Accept-Encoding").lower():
+    if file.packed and takes_gzip(asked.header("Accept-Encoding")):
         return Answer(200, file.packed, file.media_type, {**HEADERS, "Content-Encoding": "gzip"}, file.tag)
     return Answer(200, file.plain, file.media_type, HEADERS, file.tag)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gzip
+
 from prometheus_client.parser import text_string_to_metric_families
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -32,6 +34,20 @@ class MetricsTests(SynchronousTestCase):
         modern = kit.get("/metrics", {"Accept": "application/openmetrics-text; version=1.0.0"})
         self.assertTrue(modern.headers["content-type"].startswith("application/openmetrics-text"))
         self.assertTrue(modern.body.endswith(b"# EOF\n"))
+
+    def test_it_is_compressed(self) -> None:
+        """For whoever takes gzip, in every form; who refuses it gets it as it is."""
+        kit = WebKit()
+        self.addCleanup(kit.close)
+        kit.gateway.telemetry.count("metronome_flushes_total", 4711)
+        for accept in ("text/plain", "application/openmetrics-text"):
+            plain = kit.get("/metrics", {"Accept": accept, "Accept-Encoding": "gzip;q=0"})
+            self.assertNotIn("content-encoding", plain.headers)
+            self.assertEqual(plain.headers["vary"], "Accept, Accept-Encoding")
+            packed = kit.get("/metrics", {"Accept": accept, "Accept-Encoding": "gzip"})
+            self.assertEqual(packed.headers["content-encoding"], "gzip")
+            self.assertLess(len(packed.body), len(plain.body) / 2)
+            self.assertIn(b"metronome_flushes_total 4711\n", gzip.decompress(packed.body))
 
     def test_it_takes_the_administrators_token(self) -> None:
         """Because it shows every stream."""

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import gzip
+import random
 import zlib
+from collections.abc import Iterator
 
 import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metronome.wire.encoding import MEMBERS, decode
+from metronome.wire.encoding import MEMBERS, decode, takes_gzip, zipped
 
 TEXT = b'{"type":"view"}' * 100
 
@@ -112,3 +114,49 @@ def test_damage_never_raises(encoding: str, noise: bytes, at: int) -> None:
     body = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstandard.compress}[encoding](TEXT)
     _, reason = decode(body[:at] + noise + body[at:], encoding, 1 << 16)
     assert reason in ("", "bad_encoding", "too_large")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "takes"),
+    [
+        ("gzip", True),
+        ("deflate, GZIP;q=0.5", True),
+        ("br;q=1.0, x-gzip", True),
+        ("", False),
+        ("identity", False),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, br", False),
+        ("gzip;q=0.001", True),
+        ("gzipped", False),
+    ],
+)
+def test_who_takes_gzip(accepted: str, takes: bool) -> None:
+    """By its name, unless with a weight of nothing."""
+    assert takes_gzip(accepted) is takes
+
+
+@given(st.lists(st.binary(max_size=200)))
+def test_a_zipped_body(pieces: list[bytes]) -> None:
+    """Is one member, and what went in comes out."""
+    assert gzip.decompress(b"".join(zipped(pieces))) == b"".join(pieces)
+
+
+def test_a_zipped_body_is_made_when_it_is_asked_for() -> None:
+    """A large piece leaves at once, and a rest follows it; who closes it closes what it is made of."""
+    made: list[object] = []
+
+    def pieces() -> Iterator[bytes]:
+        try:
+            for number in range(3):
+                made.append(number)
+                yield random.Random(number).randbytes(100_000)
+        finally:
+            made.append("closed")
+
+    body = zipped(pieces())
+    assert len(next(body)) > 50_000
+    assert (next(body), made) == (b"", [0])
+    assert len(next(body)) > 50_000
+    assert made == [0, 1]
+    body.close()
+    assert made == [0, 1, "closed"]
