@@ -428,6 +428,10 @@ MAPPED_BYTES: Final = 128 << 10
 """Pieces of memory from this size on are given back to the system when they are freed (allocator.py)."""
 HOLES_SECONDS: Final = 2.0
 """How often pages that nobody uses are looked for in the heaps: half a millisecond."""
+COLLECT_SECONDS: Final = 10.0
+"""How often Python looks through all objects for garbage that refers to itself: 15 ms or more."""
+COLLECT_SHARE: Final = 0.001
+"""Of the CPU's time that this may take; where a look takes longer there are fewer."""
 
 # --- time --------------------------------------------------------------------------------
 STOP_SECONDS: Final = 10

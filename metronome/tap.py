@@ -25,6 +25,7 @@ from twisted.python import usage
 from metronome import options
 from metronome.allocator import give_back_holes, give_back_large_pieces
 from metronome.cli import check_config
+from metronome.collector import Collector
 from metronome.config import Config, load
 from metronome.data_dir import DataDir
 from metronome.errors import ConfigError
@@ -72,7 +73,8 @@ def makeService(given: Options) -> IService:
 
 
 def _tidy_memory() -> None:
-    """Begin to give back what the heaps do not use."""
+    """Begin to give back what the heaps do not use, and to look for garbage by the clock."""
+    Collector(cast(IReactor, reactor)).start()
     tidying = LoopingCall(give_back_holes)
     tidying.clock = cast(IReactor, reactor)
     tidying.start(HOLES_SECONDS, now=False)
