@@ -25,7 +25,13 @@ import orjson
 
 from metronome.errors import StoreRejected, StoreUnavailable
 from metronome.fold.columns import expanded, take
-from metronome.limits import ELASTIC_BOOKS_KEPT, ELASTIC_DAYS_AHEAD, ELASTIC_DAYS_BACK, ELASTIC_SETTLED
+from metronome.limits import (
+    ELASTIC_BOOKS_KEPT,
+    ELASTIC_CHUNK_DOCUMENTS,
+    ELASTIC_DAYS_AHEAD,
+    ELASTIC_DAYS_BACK,
+    ELASTIC_SETTLED,
+)
 from metronome.model import Batch, Events, Parts, Record
 from metronome.store.admission import flaw, stored_lines
 from metronome.store.elastic_bulk import Chunk, delete
@@ -172,7 +178,7 @@ class Writer:
         """All documents are there, or refused: write what stands behind them.  ``StoreRejected``."""
         self._check_ours(work.there)
         if gone := self.indices.replaced(work.indices):
-            self._delete(work, work.fresh, gone)
+            self._delete(work, gone)
             raise StoreUnavailable("an index was deleted while it was written to; it is written again")
         if work.refused:
             raise StoreRejected(self._taken_back(work))
@@ -205,9 +211,12 @@ class Writer:
                     " copies of one"
                 )
 
-    def _delete(self, work: Work, records: Sequence[Record], indices: Container[str]) -> None:
-        every = self._documents(work.batch.gateway, records)
-        delete(self._client, [(index, doc.id) for index, doc in every if index in indices])
+    def _delete(self, work: Work, indices: Container[str]) -> None:
+        """Delete a batch's documents from these indices."""
+        every = self._documents(work.batch.gateway, work.fresh)
+        docs = [(index, doc.id) for index, doc in every if index in indices]
+        for begin in range(0, len(docs), ELASTIC_CHUNK_DOCUMENTS):
+            delete(self._client, docs[begin : begin + ELASTIC_CHUNK_DOCUMENTS])
 
     # --- documents -----------------------------------------------------------------------------
 
@@ -263,10 +272,13 @@ class Writer:
         return index
 
     def _taken_back(self, work: Work) -> list[tuple[object, str]]:
-        """Delete what was created of the refused records; these and why."""
+        """Delete what was created of the batch, of which nothing is applied; the refused records and why.
+
+        Of all of it: whoever comes again may have others in the place of those that were refused.
+        """
         why = {_position(identity): text for identity, text in reversed(work.refused)}
         records = [record for record in work.fresh if record.position in why]
-        self._delete(work, records, work.indices)
+        self._delete(work, work.indices)
         return [(record, why[record.position]) for record in records]
 
     # --- what stands behind them -----------------------------------------------------------------

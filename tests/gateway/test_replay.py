@@ -23,6 +23,8 @@ from metronome.threads.memory import ImmediateWorker
 from metronome.wire.records import columns_of
 from tests.gateway.kit import START_MS, counter, view
 from tests.store.child import finish
+from tests.store.cluster import FakeCluster
+from tests.store.test_elastic import opened
 
 DAY = "2023-11-14"
 GATEWAY = "g"
@@ -43,6 +45,15 @@ class Choosy(MemoryStore):
             return fail(StoreRejected(list(bad)))
         written = super().write(batch)
         return fail(StoreUnavailable("the answer was lost")) if self.lost else written
+
+
+class ChoosyCluster(FakeCluster):
+    """The same as a cluster, which takes all other documents of a batch."""
+
+    def _bulk_item(self, verb: str, name: str, action: dict[str, Any], source: Any) -> dict[str, Any]:
+        if source and source.get("id") == "bad":
+            return {"status": 400, "error": {"type": "document_parsing_exception", "reason": "bad item"}}
+        return super()._bulk_item(verb, name, action, source)
 
 
 def is_bad(record: Record) -> bool:
@@ -268,6 +279,18 @@ def test_many_letters_come_in_pieces(tmp_path: Path) -> None:
     assert [step.more for step in steps] == [True, True, True, False]
     assert len(world.items()) == REPLAY_LETTERS + 6
     assert finish(world.store.applied()).keys() == {"g", "books", "g.letters", "old.letters"}
+
+
+def test_what_a_cluster_refuses_again_leaves_the_others_once(tmp_path: Path) -> None:
+    """It has taken them before it refuses, and then gets them in other places."""
+    cluster = ChoosyCluster()
+    world = World(tmp_path, opened(cluster))
+    world.divert("bad", "a", "b")
+    assert finish(world.replay().step()).refused == 1
+    cluster.call("POST", "/metronome-*/_refresh")
+    documents = [doc for name, index in cluster.indices.items() if "-ticks-" in name for doc in index.docs]
+    assert len(documents) == 4
+    assert world.items() == ["a", "b"]
 
 
 def test_a_second_replay_beside_the_first_is_refused(tmp_path: Path) -> None:
