@@ -399,7 +399,8 @@ def _sentence(refusal: Refusal) -> str:
         403: "the cluster does not allow it; its indices may be read-only because a disk is full",
         429: "the cluster is busy",
     }
-    return words.get(refusal.status, f"the cluster cannot do it now ({refusal.status} {refusal.kind})")
+    told = f"{refusal.status} {refusal.kind}".strip()
+    return words.get(refusal.status, f"the cluster cannot do it now ({told})")
 
 
 def _no_time() -> float:

@@ -98,7 +98,8 @@ class Watch:
             self._state = Health("degraded", f"{blocked} indices are read-only: a disk may be full")
         else:
             self._state = Health("ok")
-        if self._seconds() - self._counted_at >= ELASTIC_FIGURES or not self._seconds():
+        due = self._seconds() - self._counted_at >= ELASTIC_FIGURES or not self._seconds()
+        if due and health["status"] != "red":  # then nobody can count
             self._count()
         return self._state
 

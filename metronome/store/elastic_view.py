@@ -81,8 +81,8 @@ class Views:
         raise StoreUnavailable("parts are merged faster than they can be read; try again")
 
     def refresh_all(self) -> None:
-        """Have all documents be found but for those of indices that are red: nobody can be told anything
-        about them until they are back, and a refresh would only wait for that."""
+        """Have all documents be found but for those of indices that are red: they answer nobody until
+        they are back, and a refresh would wait for that."""
         told = self._client.call(
             "GET", f"/_cluster/health/{self._names.prefix}-*", params={"level": "indices", "timeout": "1s"}
         )

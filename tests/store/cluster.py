@@ -58,7 +58,7 @@ class FakeCluster:
         """Ids of documents that cannot be created, with status and kind of the error."""
         self.status = "green"
         self.red: set[str] = set()
-        """Indices whose shards are missing: a refresh of theirs waits, and gets no answer in time."""
+        """Indices whose shards are missing: they answer nobody, and a refresh waits for them in vain."""
         self.closed = False
         self.managed: list[tuple[str, str]] = []
         """Indices that were given to a policy of ISM."""
@@ -264,6 +264,8 @@ class FakeCluster:
         return {"count": number, "_shards": {"failed": 0}}
 
     def do_search(self, method: str, names: str, rest: str, body: Any) -> Any:
+        if self.red & set(self._matching(names)):
+            raise Refusal(503, {"error": {"type": "search_phase_execution_exception"}})
         if rest.endswith("point_in_time"):
             return self.do_pit(method, names, rest, body)
         return self._searched(self._hits(names), body)

@@ -10,7 +10,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from metronome.errors import ConfigError, StoreUnavailable
 from metronome.limits import ELASTIC_LOOK
-from metronome.model import Selection
 from metronome.store.elastic_client import Refusal
 from metronome.store.elastic_health import Watch
 from metronome.store.elastic_names import Names
@@ -18,7 +17,7 @@ from metronome.store.elastic_search import Server
 from metronome.store.elastic_url import read_url
 from tests.store.build import RECORD, batch, counter, parts
 from tests.store.cluster import FakeCluster, away
-from tests.store.contract import StoreCase
+from tests.store.contract import ALL, StoreCase
 from tests.store.test_elastic import opened
 
 DAY = 86_400_000
@@ -59,15 +58,21 @@ class HealthTests(StoreCase, SynchronousTestCase):
         assert (figures["parts"], figures["series"], figures["bulk_requests_total"]) == (2, 2, 1)
         assert figures["bytes"] > 100
 
-    def test_a_red_index_keeps_nobody_from_the_others(self) -> None:
-        """A gateway starts, writes and answers for other days."""
+    def test_a_red_index_keeps_nobody_from_writing_to_the_others(self) -> None:
+        """A gateway starts and writes; it answers when all can answer."""
         self.write("g", parts(counter("c", 0, 1)), parts(counter("d", DAY, 1)))
         self.cluster.red.add("metronome-points-1970.01.01")
+        self.cluster.status = "red"
         again = opened(self.cluster)
         self.done(again.start())
         self.done(again.write(batch("g", parts(counter("d", DAY, 2)), begin=2 * RECORD)))
-        fetched = self.done(again.fetch(Selection("main", "*", start=DAY, end=2 * DAY), DAY, ()))
-        assert [group.n.tolist() for group in fetched.groups] == [[3.0]]
+        self.failureResultOf(again.fetch(ALL, DAY, ()), StoreUnavailable)
+        assert self.done(again.health()).state == "degraded"
+        assert again.statistics()["up"] == 0.5
+        self.cluster.red.clear()
+        self.cluster.call("POST", "/metronome-*/_refresh")  # as a shard does that has recovered
+        fetched = self.done(again.fetch(ALL, DAY, ()))
+        assert [group.n.tolist() for group in fetched.groups] == [[1.0, 3.0]]
 
     def test_whoever_reads_the_figures_has_the_cluster_looked_at(self) -> None:
         """Now and then; so they are true though nobody asks for the health."""
