@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import Final
 
 from metronome.fold.native import OFFSET, ZERO, reduced
@@ -15,12 +16,13 @@ NATIVE_SCHEMA: Final = 3
 def native_of(schema: int, most: int, codes: I64, counts: F64) -> Native:
     """``codes``, ascending, are buckets of a schema (``fold/native.py``); where there are more than
     ``most`` they become coarser."""
-    schema, found, numbers = reduced(schema, codes, counts, most)
-    below, above = found < 0, found > 0
+    schema, some, sizes = reduced(schema, codes, counts, most)
+    found, numbers = some.tolist(), sizes.tolist()
+    below, above = bisect_left(found, 0), bisect_right(found, 0)
     return Native(
         schema,
         ZERO,
-        float(numbers[found == 0].sum()),
-        Side(-found[below][::-1] - OFFSET, numbers[below][::-1]),
-        Side(found[above] - OFFSET, numbers[above]),
+        sum(numbers[below:above], 0.0),
+        Side([-code - OFFSET for code in reversed(found[:below])], numbers[:below][::-1]),
+        Side([code - OFFSET for code in found[above:]], numbers[above:]),
     )

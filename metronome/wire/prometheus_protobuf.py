@@ -23,6 +23,8 @@ nine bytes and a time five however small they are, which a varint may.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -30,7 +32,7 @@ import numpy.typing as npt
 
 from metronome.kernel import families
 from metronome.kernel.families import Escaping
-from metronome.model import F64, I64, U8
+from metronome.model import F64, U8
 from metronome.wire import protobuf
 from metronome.wire.prometheus_text import unit_of
 
@@ -50,8 +52,8 @@ class Exemplar(NamedTuple):
 class Side(NamedTuple):
     """Buckets of values of one sign: indices, ascending, and counts."""
 
-    indices: I64
-    counts: F64
+    indices: Sequence[int]
+    counts: Sequence[float]
 
 
 class Native(NamedTuple):
@@ -67,12 +69,12 @@ class Native(NamedTuple):
     @property
     def values(self) -> float:
         """How many values there are."""
-        return self.zero + float(self.below.counts.sum() + self.above.counts.sum())
+        return self.zero + sum(self.below.counts) + sum(self.above.counts)
 
     @property
     def whole(self) -> bool:
         """Whether all counts are whole."""
-        return not (self.zero % 1 or (self.below.counts % 1).any() or (self.above.counts % 1).any())
+        return not any(count % 1 for count in (self.zero, *self.below.counts, *self.above.counts))
 
 
 def pair(name: str, value: str) -> bytes:
@@ -178,7 +180,7 @@ def _native(native: Native, whole: bool) -> list[bytes]:
     pieces.append(counted(7, native.zero) if whole else protobuf.double(8, native.zero))
     pieces += bucket_fields(native.below, (9, 10, 11), whole)
     pieces += bucket_fields(native.above, (12, 13, 14), whole)
-    if not len(native.above.indices) and not len(native.below.indices):
+    if not native.above.indices and not native.below.indices:
         # Something has to say that it is a native one: a span of nothing.
         pieces.append(protobuf.data(12, protobuf.signed(1, 0) + protobuf.whole(2, 0)))
     return pieces
@@ -186,21 +188,24 @@ def _native(native: Native, whole: bool) -> list[bytes]:
 
 def bucket_fields(side: Side, fields: tuple[int, int, int], whole: bool) -> list[bytes]:
     """Spans of neighbouring buckets, and their counts."""
-    index, counts = side.indices, side.counts
-    if not len(index):
+    indices = side.indices
+    begins = [at for at, index in enumerate(indices) if not at or index != indices[at - 1] + 1]
+    pieces, end = [], 0
+    for begin, stop in pairwise([*begins, len(indices)]):
+        pieces.append(_span(fields[0], indices[begin] - end, stop - begin))
+        end = indices[stop - 1] + 1
+    if not pieces:
         return []
-    begins = np.flatnonzero(np.diff(index, prepend=index[0] - 2) > 1)
-    lengths = np.diff(begins, append=len(index))
-    ends = index[begins] + lengths
-    offsets = index[begins] - np.concatenate(([0], ends[:-1]))
-    spans = [
-        protobuf.data(fields[0], protobuf.signed(1, offset) + protobuf.whole(2, length))
-        for offset, length in zip(offsets.tolist(), lengths.tolist(), strict=True)
-    ]
     if not whole:
-        return [*spans, protobuf.packed_doubles(fields[2], counts)]
-    deltas = np.diff(np.minimum(counts, _LARGEST // 2).astype(np.int64), prepend=0)
-    return [*spans, protobuf.packed_signed(fields[1], deltas.tolist())]
+        return [*pieces, protobuf.packed_doubles(fields[2], np.array(side.counts))]
+    counts = [min(int(count), _LARGEST // 2) for count in side.counts]
+    deltas = [count - before for before, count in zip([0, *counts], counts, strict=False)]
+    return [*pieces, protobuf.packed_signed(fields[1], deltas)]
+
+
+@lru_cache(maxsize=1 << 12)
+def _span(field: int, offset: int, length: int) -> bytes:
+    return protobuf.data(field, protobuf.signed(1, offset) + protobuf.whole(2, length))
 
 
 def counted(field: int, value: float) -> bytes:

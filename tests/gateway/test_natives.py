@@ -15,8 +15,8 @@ def test_both_sides_and_zero() -> None:
     )
     found = native_of(0, 160, codes, counts.astype(np.float64))
     assert (found.schema, found.threshold, found.zero) == (0, ZERO, 2)
-    assert (found.below.indices.tolist(), found.below.counts.tolist()) == ([0, 3], [1, 1])
-    assert (found.above.indices.tolist(), found.above.counts.tolist()) == ([0, 1], [1, 2])
+    assert (found.below.indices, found.below.counts) == ([0, 3], [1, 1])
+    assert (found.above.indices, found.above.counts) == ([0, 1], [1, 2])
 
 
 def test_too_many_buckets_become_coarser() -> None:
@@ -25,4 +25,4 @@ def test_too_many_buckets_become_coarser() -> None:
     found = native_of(2, 25, codes, np.ones(len(codes)))
     assert found.schema == 0
     assert found.values == len(codes)
-    assert found.above.indices.tolist() == np.unique(coarser(coarser(codes)) - 4000).tolist()
+    assert found.above.indices == np.unique(coarser(coarser(codes)) - 4000).tolist()

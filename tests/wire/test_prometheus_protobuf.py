@@ -23,7 +23,7 @@ from metronome.wire.prometheus_protobuf import (
 from tests.wire.protobuf_kit import buckets, delimited, labels, read, time, unfolded
 
 TRACE = Exemplar((("trace_id", "abc"), ("span_id", "1")), 2.5, 100.25)
-NONE = Side(np.zeros(0, np.int64), np.zeros(0))
+NONE = Side([], [])
 
 
 def bodies(rows: U8, field: int) -> list[dict]:
@@ -78,13 +78,7 @@ def test_native_histograms(
 ) -> None:
     """Spans and counts say the same buckets, whole or not, and the count is what is in them."""
     share = 1.0 if whole else 0.25
-    sides = [
-        Side(
-            np.array(sorted(one), np.int64),
-            np.array([one[index] * share for index in sorted(one)], np.float64),
-        )
-        for one in (below, above)
-    ]
+    sides = [Side(sorted(one), [one[index] * share for index in sorted(one)]) for one in (below, above)]
     native = Native(schema, 1e-9, zero * share, *sides)
     body = histogram((), np.array([1.0]), 3.0, 5.0, native, (TRACE,))
     found = read(read(body)[7][0])

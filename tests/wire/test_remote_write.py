@@ -82,8 +82,8 @@ def test_native_histograms() -> None:
     symbols = wire.Symbols()
     head = wire.head_2(LABELS, wire.Family("hits", "histogram", ""), symbols)
     for factor in (1.0, 0.5):
-        below = Side(np.array([-3, 2]), np.array([4.0, 2.0]) * factor)
-        above = Side(np.array([0, 1, 5]), np.array([3.0, 1.0, 7.0]) * factor)
+        below = Side([-3, 2], [4.0 * factor, 2.0 * factor])
+        above = Side([0, 1, 5], [3.0 * factor, factor, 7.0 * factor])
         buckets = Native(2, 1e-9, 6 * factor, below, above)
         request = symbols.written() + wire.native(head, buckets, 12.5, TIME - 1, TIME)
         ((time, found),) = read_natives(wire.compressed(request))[LABELS]
