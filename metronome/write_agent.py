@@ -6,6 +6,7 @@ It is imported only where there is a receiver: without one no process pays for T
 from __future__ import annotations
 
 import random
+import socket
 from collections.abc import Mapping
 from hashlib import sha256
 
@@ -25,6 +26,7 @@ from metronome.gateway.telemetry import Telemetry
 from metronome.journal.interface import Journal
 from metronome.kernel.families import Escaping
 from metronome.limits import HTTP_IDLE, WRITE_OWN, WRITE_PATIENCE
+from metronome.model import Labels
 from metronome.receivers.interface import IReactor
 from metronome.threads.thread import ThreadWorker
 from metronome.write_targets import WriteTarget, headers_of
@@ -55,6 +57,13 @@ def agent_for(target: WriteTarget, reactor: IReactor) -> tuple[IAgent, HTTPConne
     except ValueError as error:
         raise ConfigError(f"remote-write = {target}: its PEM files cannot be used: {error}") from None
     return Agent(reactor, policy, connectTimeout=WRITE_PATIENCE, pool=pool), pool
+
+
+def own_labels(target: WriteTarget) -> Labels:
+    """What our own series are labelled with: what a scrape would put on them, where the settings say
+    nothing else, so that those of two machines are apart."""
+    usual = {"job": "metronome", "instance": socket.gethostname()}
+    return tuple({**usual, **dict(target.labels)}.items())
 
 
 def remote_writes(
@@ -100,7 +109,7 @@ def _remote_write(
         escaping=Escaping.UTF8 if target.parameter("names") == "utf-8" else Escaping.UNDERSCORES,
         labels=target.labels,
         close=pool.closeCachedConnections,
-        own=OwnSeries(sender, telemetry, reactor, interval, target.labels) if target.own else None,
+        own=OwnSeries(sender, telemetry, reactor, interval, own_labels(target)) if target.own else None,
     )
     made.use(config.book)
     return made

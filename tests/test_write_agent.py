@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
@@ -21,7 +22,7 @@ from zope.interface import implementer
 from metronome.errors import ConfigError, DestinationUnavailable
 from metronome.gateway.push import Sender
 from metronome.gateway.telemetry import Telemetry
-from metronome.write_agent import agent_for
+from metronome.write_agent import agent_for, own_labels
 from metronome.write_targets import parse
 from tests.receivers.pem import pem
 
@@ -96,6 +97,17 @@ class Tls(TestCase):
         yield self.assertFailure(self.post("in-flight=1"), DestinationUnavailable)
         yield self.post(f"ca={self.cert}")
         self.assertEqual(self.server.taken, [("snappy", True), ("snappy", False)])
+
+
+def test_labels_of_our_own_series() -> None:
+    """As a scrape would label them, but for what the settings say."""
+    machine = socket.gethostname()
+    assert dict(own_labels(parse("https://a/"))) == {"job": "metronome", "instance": machine}
+    assert dict(own_labels(parse("https://a/#labels=instance:gw,dc:x"))) == {
+        "job": "metronome",
+        "instance": "gw",
+        "dc": "x",
+    }
 
 
 @pytest.mark.parametrize("behind", ["ca={0}/none", "ca={0}/empty", "cert={0}/empty", "ca={0}/bad"])

@@ -151,6 +151,8 @@ def test_an_hour_of_traffic_and_restarts(tmp_path: Path, program: str, version: 
         assert f'metronome_remote_write_version{{destination="{name}"}} {version}\n' in page
         assert "metronome_remote_write_rejected_total{" not in page
         assert "metronome_remote_write_unwritten_total{" not in page
+        (info,) = server.query('metronome_info{job="metronome"}')
+        assert dict(info)["instance"] == socket.gethostname()
         assert len(server.query("metronome_consumer_lag_bytes")) > 1
         assert set(server.query("resets(metronome_start_time_seconds[2h])").values()) == {0}
         gateway.stop()
