@@ -242,7 +242,16 @@ def _outputs(
     config: Config, journal: Journal, reactor: IReactor, telemetry: Telemetry, rosters: Rosters
 ) -> tuple[GraphiteOut, ...]:
     roster = rosters.of(MAIN)
-    context = Context(MAIN, config.naming, config.idle, journal, reactor, telemetry, roster)
+    context = Context(
+        MAIN,
+        config.naming,
+        config.idle,
+        journal,
+        reactor,
+        telemetry,
+        roster,
+        folder=config.data_dir,
+    )
     made = tuple(output for one in config.clusters for output in outputs(one, context))
     for output in made:
         output.use(config.book)

@@ -158,6 +158,10 @@ CARBON_RESEND: Final = 60.0
 and a carbon or relay that is killed loses what lay in its cache or queue."""
 CARBON_WINDOW_BYTES: Final = 64 << 20
 """Compressed bytes kept for that, some 6 million lines; beyond it the oldest are let go."""
+CARBON_WINDOW_MEMORY: Final = 1 << 20
+"""Of these in memory; what is more is kept in files without a name."""
+SPILL_FILE_BYTES: Final = 8 << 20
+"""Of one such file: it goes when nothing in it is kept, so there should be some."""
 CARBON_STEADY: Final = 5.0
 """A connection that lived so long was a good one: the pause before the next is the first one again."""
 CARBON_SLOW: Final = 10.0

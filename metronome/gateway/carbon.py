@@ -18,6 +18,7 @@ reactor takes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
 from twisted.internet.defer import Deferred, execute, fail, succeed
@@ -91,6 +92,8 @@ class Sending(NamedTuple):
     """After how long everything is sent a second time; 0: not at all."""
     stall: float = CARBON_STALL
     """How long it may take nothing before the connection is made anew."""
+    folder: Path | None = None
+    """Where what was sent is kept, as far as memory has no room for it."""
 
 
 class _Transport(Protocol):
@@ -170,7 +173,7 @@ class Carbon:
         self._chunks: Iterator[Chunk] | None = None
         self._waiter: Deferred[None] | None = None
         self._producing = False
-        self.window = Window(sending.resend, sending.again, CARBON_WINDOW_BYTES)
+        self.window = Window(sending.resend, sending.again, CARBON_WINDOW_BYTES, sending.folder)
         self._expose()
 
     def _expose(self) -> None:

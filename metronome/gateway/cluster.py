@@ -14,6 +14,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
@@ -93,6 +94,8 @@ class Context(NamedTuple):
     roster: Roster | None = None
     """Of the stream's series, where it is shared."""
     connect: Callable[[IReactorTime, Address], IStreamClientEndpoint] = endpoint_of
+    folder: Path | None = None
+    """For what outputs keep beside memory."""
 
 
 def outputs(cluster: Cluster, context: Context) -> list[GraphiteOut]:
@@ -149,6 +152,7 @@ def _carbon(
         form=form,
         resend=target.resend,
         again=target.again,
+        folder=context.folder,
     )
     endpoint = context.connect(context.reactor, target.address)
     return Carbon(target.name, endpoint, context.reactor, context.telemetry, back, sending, gone)

@@ -77,6 +77,11 @@ class _Heard:
         self.forget(numbers)
         return numbers, n, end
 
+    def rest(self) -> None:
+        """Give the memory back until something comes: it is needed for a moment of each flush only."""
+        if not self.touched.any():
+            self.touched, self.n, self._times = np.zeros(0, np.bool_), np.zeros(0), np.zeros(0, np.int64)
+
     def forget(self, numbers: I64) -> None:
         """These were not heard of."""
         numbers = numbers[numbers < len(self.n)]
@@ -162,6 +167,7 @@ class ShownSeries:
                 numbers, n, at = heard.take(at)
                 self._add(sheet, numbers, n, now)
                 yield
+            heard.rest()
             others, heard.others = heard.others, Gathering()
             for columns in others.shares(METRICS_STEP_ROWS):
                 self._update(sheet, united(columns, columns.times * 0), now)

@@ -9,15 +9,19 @@ many seconds, and only then does its time here begin to run out.  In Graphite a 
 twice is one value.
 
 Bytes are kept compressed (lines of one period resemble each other: a sixth is left) and bounded:
-what is too much is let go early, the oldest first.
+what is too much is let go early, the oldest first.  A part of them is in memory (``spill.py``).
 """
 
 from __future__ import annotations
 
 from collections import deque
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from zstandard import ZstdCompressor, ZstdDecompressor
+
+from metronome.gateway.spill import Kept, Spill, size_of
+from metronome.limits import CARBON_WINDOW_MEMORY
 
 _LEVEL: Final = 1
 """Of compression: 0.1 ms for 500 lines."""
@@ -37,7 +41,7 @@ class _Sent:
 
     __slots__ = ("again", "end", "kept", "left", "lines")
 
-    def __init__(self, kept: bytes, lines: int, end: int):
+    def __init__(self, kept: Kept, lines: int, end: int):
         self.kept = kept
         self.lines = lines
         self.end = end
@@ -49,12 +53,14 @@ class _Sent:
 class Window:
     """Chunks in the order in which they were first sent."""
 
-    def __init__(self, hold: float, again: float, most: int):
-        """``hold`` and ``again`` in seconds, ``again`` 0 for once only; ``most`` in bytes."""
+    def __init__(self, hold: float, again: float, most: int, folder: Path | None = None):
+        """``hold`` and ``again`` in seconds, ``again`` 0 for once only; ``most`` in bytes.  ``folder``
+        is where what memory has no room for is kept."""
         self._hold = hold
         self._again = again
         self._most = most
         self._sent: deque[_Sent] = deque()
+        self._spill = Spill(folder, CARBON_WINDOW_MEMORY)
         self._size = 0
         self._written = 0
         self._repeated = 0
@@ -70,6 +76,11 @@ class Window:
         return self._size
 
     @property
+    def held(self) -> int:
+        """Those of them that are in memory."""
+        return self._spill.held
+
+    @property
     def first(self) -> int | None:
         """The lowest ``end`` that is not confirmed."""
         return min((sent.end for sent in self._sent if sent.end), default=None)
@@ -83,10 +94,11 @@ class Window:
         """A chunk is being written for the first time."""
         assert self._written == len(self._sent), "what is older goes first"
         # A copy: what the compressor gives is as long as the chunk inside, and leaves holes when it is cut.
-        sent = _Sent(bytes(memoryview(self._compress(chunk.data))), chunk.lines, chunk.end)
+        kept = bytes(memoryview(self._compress(chunk.data)))
+        sent = _Sent(self._spill.keep(kept), chunk.lines, chunk.end)
         sent.left = now
         self._sent.append(sent)
-        self._size += len(sent.kept)
+        self._size += len(kept)
         self._written += 1
 
     def mark(self, end: int) -> None:
@@ -103,6 +115,14 @@ class Window:
     def due(self, now: float) -> Chunk | None:
         """What has to be written before anything new: after a break all that is kept, then what is
         to be sent the second time.  Taking it counts as writing it."""
+        while (sent := self._next(now)) is not None:
+            sent.left = now
+            chunk = self._chunk(sent)
+            if chunk.data:
+                return chunk
+        return None
+
+    def _next(self, now: float) -> _Sent | None:
         if self._written < len(self._sent):
             sent = self._sent[self._written]
             self._written += 1
@@ -113,8 +133,7 @@ class Window:
             sent.again = True
         else:
             return None
-        sent.left = now
-        return Chunk(self._expand(sent.kept), sent.lines, sent.end)
+        return sent
 
     def next_due(self) -> float | None:
         """When something is to be sent the second time; None when nothing is."""
@@ -134,12 +153,26 @@ class Window:
             self.let_go += 0 if over else first.lines
             self._written -= 1
             self._repeated = max(self._repeated - 1, 0)
-            self._size -= len(first.kept)
+            self._size -= size_of(first.kept)
+            self._spill.drop(first.kept)
             self._confirmed = max(self._confirmed, first.end)
+        if not self._sent:
+            self._spill.rest()
 
     def take_back(self) -> list[Chunk]:
         """All that is kept, to be sent elsewhere; nothing is kept any more."""
-        chunks = [Chunk(self._expand(sent.kept), sent.lines, sent.end) for sent in self._sent]
+        chunks = [self._chunk(sent) for sent in self._sent]
+        for sent in self._sent:
+            self._spill.drop(sent.kept)
+        self._spill.rest()
         self._sent.clear()
         self._size = self._written = self._repeated = 0
         return chunks
+
+    def _chunk(self, sent: _Sent) -> Chunk:
+        """What was sent; nothing of it where the file cannot be read any more."""
+        try:
+            return Chunk(self._expand(self._spill.read(sent.kept)), sent.lines, sent.end)
+        except OSError:
+            self.let_go += sent.lines
+            return Chunk(b"", 0, sent.end)

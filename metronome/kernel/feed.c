@@ -216,7 +216,7 @@ static uint32_t said_in_record(table *t, slice name, slice tags, uint16_t flavou
 static void remember(table *t, uint64_t hash, slice name, slice tags, uint16_t flavour, uint32_t index)
 {
     uint32_t half = (uint32_t)(hash >> 32), said, at;
-    if ((!t->raw_slots || 3 * (t->raw_count + 1) > 2 * t->raw_mask) && grow_raw(t) < 0)
+    if ((!t->raw_slots || 5 * (uint64_t)(t->raw_count + 1) > 4 * (uint64_t)t->raw_mask) && grow_raw(t) < 0)
         return;
     if (!(said = said_in_slot(t, name, tags, flavour, index)) &&
         !(said = said_in_record(t, name, tags, flavour, index)))

@@ -64,6 +64,23 @@ def test_parts_of_a_flush_add_up() -> None:
     assert world.told("metronome_metrics_negative_total") == 1
 
 
+def test_what_comes_while_a_flush_is_brought_in_is_of_the_next() -> None:
+    """The room that a flush had is given back only when nothing waits in it."""
+    world = World()
+    world.keep(("a", C, 0, 5.0), ("g", G, 0, 1.0))
+    steps = world.series.end(Flushed("main", 100_000, 10.0), world.now)
+    next(steps)
+    world.keep(("a", C, 0, 2.0))
+    for _ in steps:
+        pass
+    assert world.lines() == ["a_total 5", "g 1"]
+    world.end()
+    assert world.lines() == ["a_total 7", "g 1"]
+    world.keep(("b", C, 0, 1.0), ("g", G, 0, 3.0))
+    world.end()
+    assert world.lines() == ["a_total 7", "g 3", "b_total 1"]
+
+
 @pytest.mark.parametrize("pieces", [1, 2])
 def test_gauges_have_the_latest_value(pieces: int) -> None:
     """By their times; of equally late ones the last that came."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from metronome.gateway.window import Chunk, Window
+from metronome.limits import CARBON_WINDOW_MEMORY
 
 MUCH = 1 << 20
 
@@ -124,3 +128,34 @@ def test_bytes_are_kept_small() -> None:
     assert window.size < len(lines) / 5
     window.broken()
     assert texts(window, 0) == [lines]
+
+
+def test_what_memory_has_no_room_for_is_sent_again_too(tmp_path: Path) -> None:
+    """From files, in the same order, and taken back from there; nothing is left when all is confirmed."""
+    window = Window(10, 0, 64 * MUCH, tmp_path)
+    pieces = [bytes([number]) + os.urandom(CARBON_WINDOW_MEMORY // 3) for number in range(9)]
+    filled(window, *pieces)
+    assert window.size > 2 * CARBON_WINDOW_MEMORY
+    assert window.held <= CARBON_WINDOW_MEMORY
+    window.broken()
+    assert texts(window, 8) == pieces
+    window.prune(18)
+    assert (window.size, window.held, window.confirmed) == (0, 0, 9)
+    filled(window, *pieces)
+    assert [chunk.data for chunk in window.take_back()] == pieces
+    assert (window.size, window.held) == (0, 0)
+
+
+def test_what_cannot_be_read_from_its_file_is_left_out_and_counted(tmp_path: Path) -> None:
+    """The rest is sent again all the same."""
+    window = Window(10, 0, 64 * MUCH, tmp_path)
+    pieces = [bytes([number]) + os.urandom(CARBON_WINDOW_MEMORY) for number in range(2)]
+    filled(window, *pieces)
+    links = [path for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+    (number,) = [int(path.name) for path in links if str(tmp_path) in os.readlink(path)]
+    os.truncate(number, os.fstat(number).st_size - 1)
+    window.broken()
+    assert texts(window, 2) == [pieces[0]]
+    assert window.let_go == 1
+    window.prune(20)
+    assert window.confirmed == 2
