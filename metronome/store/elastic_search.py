@@ -24,6 +24,10 @@ _OPTIONS: Final[dict[str, str | int | bool]] = {
     "ignore_unavailable": True,
     "allow_no_indices": True,
 }
+_BY_PLACE: Final = ({"_shard_doc": "asc"},)
+_BY_NAME: Final = ({"_index": "asc"}, {"_id": "asc"})
+"""For OpenSearch 2, which cannot page by place; it costs the server memory for every id."""
+_NO_PLACE: Final = "[_shard_doc]"
 NOTHING: Final[dict[str, str]] = {}
 """The point in time of no indices."""
 _TOO_MANY: Final = ("too_many_buckets_exception", "too_many_clauses", "too_complex_to_determinize_exception")
@@ -35,6 +39,7 @@ class Server:
     def __init__(self, client: Client, product: str):
         self.client = client
         self._opensearch = product == "opensearch"
+        self._order: Sequence[Mapping[str, str]] = _BY_PLACE
 
     def search(self, index: str, body: Mapping[str, Any]) -> Any:
         """One answer.  ``index`` may be empty where the body names a point in time."""
@@ -89,14 +94,18 @@ class Server:
         finally:
             self._close(pit["id"])
 
-    def pages(
-        self, body: Mapping[str, Any], pit: Mapping[str, str], sort: Sequence[Any] = ({"_shard_doc": "asc"},)
-    ) -> Iterator[list[Any]]:
+    def pages(self, body: Mapping[str, Any], pit: Mapping[str, str]) -> Iterator[list[Any]]:
         """The hits of a search over a point in time, page by page."""
         size = body.get("size", ELASTIC_PAGE)
-        whole = {**body, "pit": pit, "size": size, "sort": list(sort), "track_total_hits": False}
+        whole = {**body, "pit": pit, "size": size, "sort": self._order, "track_total_hits": False}
         while True:
-            hits = self.search("", whole)["hits"]["hits"]
+            try:
+                hits = self.search("", whole)["hits"]["hits"]
+            except Refusal as refusal:
+                if _NO_PLACE not in refusal.reason or self._order is _BY_NAME:
+                    raise
+                whole["sort"] = self._order = _BY_NAME
+                continue
             if hits:
                 yield hits
             if len(hits) < size:

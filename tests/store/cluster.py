@@ -279,7 +279,8 @@ class FakeCluster:
         total = {"value": len(found), "relation": "eq"}
         shown = []
         for name, identity, doc, known in found if body.get("size") else []:
-            sort = [_sort_value(doc, key, known) for key in body.get("sort", [])]
+            own = {"_index": name, "_id": identity}
+            sort = [_sort_value(doc, key, known, own) for key in body.get("sort", [])]
             shown.append((name, identity, doc, sort))
         orders = [_order(key) for key in body.get("sort", [])]
         for at in reversed(range(len(orders))):
@@ -430,8 +431,10 @@ def _ordered(value: Any) -> tuple[int, Any]:
     return (0, 0) if value is None else (1, value)
 
 
-def _sort_value(doc: Doc, key: Any, known: dict[str, Any]) -> Any:
+def _sort_value(doc: Doc, key: Any, known: dict[str, Any], own: dict[str, str]) -> Any:
     field = key if isinstance(key, str) else next(iter(key))
+    if field in own:
+        return own[field]
     if field in ("_doc", "_shard_doc"):
         return doc.seq
     found = indexed(doc.source, field, known)

@@ -49,6 +49,31 @@ def test_pages_are_of_one_point_in_time(product: str) -> None:
     assert server.count("i", {"match_all": {}}) == 7
 
 
+class Older(FakeCluster):
+    """Knows no ``_shard_doc``, as OpenSearch 2."""
+
+    def call(self, method: str, path: str, body: Any = None, **rest: Any) -> Any:
+        if isinstance(body, dict) and "_shard_doc" in str(body.get("sort")):
+            reason = "No mapping found for [_shard_doc] in order to sort on"
+            raise Refusal(400, {"error": {"type": "search_phase_execution_exception", "reason": reason}})
+        return super().call(method, path, body, **rest)
+
+
+def test_pages_of_a_server_that_cannot_sort_by_place() -> None:
+    """They come by index and id, and nothing is left out."""
+    cluster = Older()
+    for index in ("i", "j"):
+        lines = "".join(f'{{"create":{{"_id":"{at}"}}}}\n{{"n":{at}}}\n' for at in range(5))
+        cluster.call("POST", f"/{index}/_bulk", lines.encode())
+        cluster.call("POST", f"/{index}/_refresh")
+    server = Server(cluster, "opensearch")
+    for size in (2, 3, 10):
+        with server.snapshot("*") as pit:
+            pages = list(server.pages({"query": {"match_all": {}}, "size": size}, pit))
+        seen = [(hit["_index"], hit["_id"]) for hits in pages for hit in hits]
+        assert seen == [(index, str(at)) for index in ("i", "j") for at in range(5)]
+
+
 def test_no_bucket_is_left_out() -> None:
     """However many pages there are; a full last page is followed by an empty one."""
     server = Server(filled(6), "elasticsearch")
