@@ -1,10 +1,13 @@
 # `make run` and `make test` are all one needs; `make help` lists the rest.
 PY := .venv/bin/python
+CLUSTERS := $(wildcard tests/live/test_cluster_*.py tests/live/test_elastic*.py)
+# An older client of Elasticsearch, put before the one that is installed.
+CLIENT8 := .venv/elasticsearch8
 .DEFAULT_GOAL := help
-.PHONY: help run dev kernel test check lint pure live sim fuzz bench doc clean
+.PHONY: help run dev kernel test test-all check lint pure live older sim fuzz bench doc clean
 
 help:  ## list what can be made
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST)
 
 .venv/installed-run: setup.py pyproject.toml scripts/venv
 	scripts/venv run
@@ -24,6 +27,12 @@ test: .venv/installed-test  ## install all that tests need, then check everythin
 	scripts/packages
 	$(MAKE) kernel check
 
+test-all: test older  ## and older clusters, a longer load, many more random histories and lines
+	METRONOME_CLUSTER_SECONDS=300 $(PY) -m pytest tests/live/test_cluster_kills.py
+	HYPOTHESIS_PROFILE=nightly $(PY) -m pytest tests/live/test_elastic_answers.py
+	$(MAKE) sim SEEDS=2000
+	$(MAKE) fuzz INPUTS=10000000 JOBS=2
+
 check: lint  ## lint, types and tests, with what is installed
 	$(PY) -m pytest
 
@@ -38,8 +47,18 @@ live: .venv/installed-test  ## only the tests against real servers, clients and 
 	scripts/packages
 	$(PY) -m pytest -m live
 
+older: export PYTHONPATH = $(CURDIR)/$(CLIENT8)
+older: export METRONOME_REQUIRE_LIVE = 1
+older: .venv/installed-test $(CLIENT8)/installed  ## Elasticsearch 8.19, OpenSearch 2.19, and clients that fit
+	METRONOME_CLUSTERS=older $(PY) -m pytest $(CLUSTERS)
+	$(PY) -m pytest tests/live/test_elastic.py -k Elasticsearch
+
+$(CLIENT8)/installed: .venv/installed-test
+	$(PY) -m pip install --quiet --upgrade --target $(CLIENT8) 'elasticsearch>=8.19,<9'
+	touch $@
+
 sim: .venv/installed-test  ## the seeded simulation: make sim SEEDS=1000
-	$(PY) -m tests.sim --seeds $(or $(SEEDS),200)
+	$(PY) -m tests.sim --seeds 0 $(or $(SEEDS),200)
 
 fuzz: .venv/installed-test kernel  ## the kernel's twins under the sanitizers: make fuzz INPUTS=10000000
 	$(PY) -m tests.fuzz --sanitized --inputs $(or $(INPUTS),200000) --jobs $(or $(JOBS),1)

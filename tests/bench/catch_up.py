@@ -71,10 +71,10 @@ def cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def fill(gateway: RunningGateway) -> None:
+def fill(gateway: RunningGateway, periods: int = PERIODS) -> None:
     """So many counters in each of so many periods."""
     with socket.create_connection(("127.0.0.1", gateway.port("statsd", "tcp"))) as connection:
-        for period in range(PERIODS):
+        for period in range(periods):
             began = time.perf_counter()
             lines = (f"app.host{number % 40}.requests.name{number}:{period}|c\n" for number in range(SERIES))
             connection.sendall("".join(lines).encode())

@@ -1,8 +1,10 @@
 """Elasticsearch and OpenSearch as the store, beside their own clients' helpers and the embedded store.
 
-``python -m tests.bench.clusters [--parts N] [--events N]``.  Real nodes of 1 GB on this machine.
-The data are those of ``tests/bench/store.py``: counters with four labels, 10,000 series.  The
-helpers get the same documents, as dictionaries, in chunks of their own 500 and of our 5,000.
+``python -m tests.bench.clusters [--parts N] [--more N] [--events N] [--only PRODUCT]``.  Real nodes
+of 1 GB on this machine.  The data are those of ``tests/bench/store.py``: counters with four
+labels, 10,000 series.  The helpers get the same documents, as dictionaries, in chunks of their own
+500 and of our 5,000, one request after the other and four at a time.  Questions are asked once
+there are ``more`` parts and the events.
 """
 
 from __future__ import annotations
@@ -46,6 +48,9 @@ GATEWAY = "0123456789abcdef0123456789abcdef"
 JAVA = ("-Xms1g", "-Xmx1g")
 LABELS = ("country", "host", "path", "status")
 TIMES = 5
+THREADS = 4
+"""Of the parallel helper, which is its own default."""
+WAYS = [(way, chunk) for way in ("bulk", "parallel_bulk") for chunk in (500, 5000)]
 
 
 class Pump(Clock):
@@ -110,9 +115,9 @@ def event_batches(events: int) -> list[Batch]:
     return found
 
 
-def helpers_rate(server: RunningServer, some: list[Batch], chunk: int) -> tuple[float, float]:
-    """Documents a second, and CPU seconds of this process per million, by the client's helpers."""
-    fragments, fields, index = Fragments(), Fields(LABELS), f"helpers-{chunk}"
+def helpers_rate(server: RunningServer, some: list[Batch], way: str, chunk: int) -> tuple[float, float]:
+    """Documents a second, and CPU seconds of this process per million, by one of the client's helpers."""
+    fragments, fields, index = Fragments(), Fields(LABELS), f"helpers-{way}-{chunk}".replace("_", "-")
     docs = [
         {"_op_type": "create", "_index": index, "_id": doc.id, "_source": orjson.loads(doc.source)}
         for batch in some
@@ -134,7 +139,11 @@ def helpers_rate(server: RunningServer, some: list[Batch], chunk: int) -> tuple[
     mapping = next(iter(own.call("GET", "/bench-points-*/_mapping").values()))["mappings"]
     own.call("PUT", f"/{index}", {"mappings": mapping, "settings": {"index": {"refresh_interval": "5s"}}})
     began, cpu = time.perf_counter(), time.process_time()
-    helpers.bulk(client, docs, chunk_size=chunk)
+    if way == "bulk":
+        helpers.bulk(client, docs, chunk_size=chunk)
+    else:
+        done = helpers.parallel_bulk(client, docs, thread_count=THREADS, chunk_size=chunk)
+        assert all(good for good, _ in done)
     took, cpu = time.perf_counter() - began, time.process_time() - cpu
     own.call("DELETE", f"/{index}")
     own.close()
@@ -187,22 +196,20 @@ def latencies(pump: Pump, store: Store) -> dict[str, float]:
     return found
 
 
-def embedded(pump: Pump, folder: Path, some: list[Batch], events: list[Batch]) -> dict[str, float]:
+def embedded(pump: Pump, folder: Path, all_: list[Batch]) -> dict[str, float]:
     """The embedded store's latencies over the same data."""
     worker = ThreadWorker(pump, "store")  # type: ignore[arg-type]
     store = open_store("duckdb:", data_dir=folder, worker=worker)
     pump.until(store.start())
-    for batch in [*some, *events]:
+    for batch in all_:
         pump.until(store.write(batch))
     found = latencies(pump, store)
     pump.until(store.stop())
     return found
 
 
-def cluster(
-    pump: Pump, server: RunningServer, some: list[Batch], events: list[Batch], beside: dict[str, float]
-) -> Iterator[Figure]:
-    """One server's figures."""
+def opened(pump: Pump, server: RunningServer) -> Store:
+    """A store as a gateway has it."""
     store = open_store(
         f"{server.url}?prefix=bench",
         worker=ThreadWorker(pump, "store"),  # type: ignore[arg-type]
@@ -210,37 +217,59 @@ def cluster(
         clock=pump,
     )
     pump.until(store.start())
+    return store
+
+
+def rates(pump: Pump, store: Store, server: RunningServer, some: list[Batch]) -> Iterator[Figure]:
+    """How fast parts are written."""
+    name = f"{server.kind.name} {server.kind.version}"
     written(pump, store, some[:1])
-    helpers_rate(server, some, 5000)  # the compilers have seen it all from now on
+    helpers_rate(server, some, "bulk", 5000)  # the compilers have seen it all from now on
+    plain = {way: helpers_rate(server, some, *way) for way in WAYS[:2]}
     rate, cpu = written(pump, store, some[1:])
-    plain = {chunk: helpers_rate(server, some, chunk) for chunk in (5000, 500)}
-    name, best = f"{server.kind.name} {server.kind.version}", max(plain.values())[0]
-    yield Figure(f"{name}: parts written", rate, "/s", f"{rate / best:.2f} of the helpers' best")
-    yield Figure(f"{name}: CPU of the gateway", cpu, "s/M parts")
-    for chunk, (rate, cpu) in plain.items():
-        yield Figure(f"{name}: helpers.bulk, chunks of {chunk}", rate, "/s", f"{cpu:.1f} s CPU/M")
-    for batch in events:
-        pump.until(store.write(batch))
+    plain |= {way: helpers_rate(server, some, *way) for way in WAYS[2:]}
+    yield Figure(f"{name}: parts written", rate, "/s", f"{cpu:.1f} s CPU/M")
+    for (way, chunk), (rate_, cpu) in plain.items():
+        note = f"{cpu:.1f} s CPU/M; ours / theirs {rate / rate_:.2f}"
+        yield Figure(f"{name}: helpers.{way}, chunks of {chunk}", rate_, "/s", note)
+
+
+def cluster(
+    pump: Pump, server: RunningServer, some: list[Batch], further: list[Batch], beside: dict[str, float]
+) -> Iterator[Figure]:
+    """One server's figures."""
+    name = f"{server.kind.name} {server.kind.version}"
+    store = opened(pump, server)
+    yield from rates(pump, store, server, some)
+    rate, cpu = written(pump, store, further)
+    yield Figure(f"{name}: further parts and events written", rate, "parts/s", f"{cpu:.1f} s CPU/M")
     pump.until(store.health())
     client = connect(read_url(server.url))
-    client.call("POST", "/bench-points-*/_flush")
-    client.call("POST", "/bench-points-*/_forcemerge", params={"max_num_segments": 1}, timeout=300)
+    client.call("POST", "/bench-*/_flush")
+    began = time.perf_counter()
+    client.call("POST", "/bench-*/_forcemerge", params={"max_num_segments": 1}, timeout=600)
+    took = time.perf_counter() - began
     stats = client.call("GET", "/bench-points-*/_stats/store")["_all"]["primaries"]
     size = stats["store"]["size_in_bytes"] / store.statistics()["parts"]
-    yield Figure(f"{name}: on disk, merged", size, "bytes/part")
+    yield Figure(f"{name}: on disk, merged", size, "bytes/part", f"merged in {took:.0f} s")
     for what, took in latencies(pump, store).items():
         yield Figure(f"{name}: {what}", took, "ms", f"embedded store {beside[what]:.1f} ms")
     client.close()
     pump.until(store.stop())
 
 
-def measure(parts: int = 300_000, events: int = 200_000) -> Iterator[Figure]:
+def measure(
+    parts: int = 300_000, more: int = 300_000, events: int = 200_000, only: str = ""
+) -> Iterator[Figure]:
     """See the module."""
-    pump, some, happenings = Pump(), batches(parts), event_batches(events)
+    pump, all_ = Pump(), batches(parts + more)
+    number = sum(1 for batch in all_ if batch.records[0].position < all_[-1].end * parts / (parts + more))
+    some, further = all_[:number], [*all_[number:], *event_batches(events)]
     with tempfile.TemporaryDirectory() as folder:
-        beside = embedded(pump, Path(folder), some, happenings)
+        beside = embedded(pump, Path(folder), [*some, *further])
         for kind in (ELASTICSEARCH, OPENSEARCH):
-            yield from _served(pump, kind, Path(folder) / kind.name, some, happenings, beside)
+            if only in ("", kind.name):
+                yield from _served(pump, kind, Path(folder) / kind.name, some, further, beside)
 
 
 def _served(pump: Pump, kind: search_servers.Kind, folder: Path, *data: Any) -> Iterator[Figure]:
@@ -255,9 +284,10 @@ def _served(pump: Pump, kind: search_servers.Kind, folder: Path, *data: Any) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parts", type=int, default=300_000)
+    parser.add_argument("--more", type=int, default=300_000)
     parser.add_argument("--events", type=int, default=200_000)
-    given = parser.parse_args()
-    for figure in measure(given.parts, given.events):
+    parser.add_argument("--only", default="", help="elasticsearch or opensearch")
+    for figure in measure(**vars(parser.parse_args())):
         print(f"{figure.what:<70} {figure.value:>12,.1f} {figure.unit:<10} {figure.note}", flush=True)
 
 

@@ -20,6 +20,8 @@ from tests.live.gateway import RunningGateway, eventually
 
 START_SECONDS = 60
 """A gateway looks what its cluster has before it listens, and a cluster that begins is slow."""
+END_SECONDS = 120
+"""For the body in hand."""
 ITEMS = 5
 USERS = 800
 ALWAYS = 10 * 365 * 86_400
@@ -66,10 +68,9 @@ class Sender(threading.Thread):
         self, gateway: RunningGateway, name: str, sums: Sums, size: int = 20, pause: float = 0.1
     ):
         """``size`` ticks in a body, and ``pause`` seconds after each."""
-        super().__init__(daemon=True)
+        super().__init__(name=name, daemon=True)
         self._pause = pause
         self._gateway = gateway
-        self._name = name
         self._sums = sums
         self._size = size
         self._random = random.Random(name)
@@ -77,6 +78,10 @@ class Sender(threading.Thread):
         self._ending = threading.Event()
         self.bodies = 0
         self.repeats = 0
+        self.refused: Counter[str] = Counter()
+        """Ticks that the gateway has answered with 503 for, by its reason."""
+        self.shard = ""
+        """The label that points get; one of three when it is empty."""
 
     def run(self) -> None:
         while not self._ending.is_set():
@@ -93,11 +98,12 @@ class Sender(threading.Thread):
     def end(self) -> None:
         """Send nothing more, once the body in hand is acknowledged."""
         self._ending.set()
-        self.join()
+        self.join(END_SECONDS)
+        assert not self.is_alive(), "a body is never acknowledged"
 
     def _tick(self, number: int) -> dict[str, Any]:
         draw = self._random
-        own: dict[str, Any] = {"tick": f"{self._name}-{self.bodies}-{number}"}
+        own: dict[str, Any] = {"tick": f"{self.name}-{self.bodies}-{number}"}
         match number % 4:
             case 0:
                 point = {"name": "load.hits", "n": draw.randrange(100) / 8}
@@ -108,19 +114,21 @@ class Sender(threading.Thread):
                 return {**own, **user}
             case _:
                 return {**own, "id": f"item/{draw.randrange(ITEMS)}"}
-        return {**own, **point, "v": {"shard": str(draw.randrange(3))}}
+        return {**own, **point, "v": {"shard": self.shard or str(draw.randrange(3))}}
 
     def _post(self, body: str) -> bool:
         try:
             if self._connection is None:
                 port = self._gateway.port("http", "tcp")
-                self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+                self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
             self._connection.request("POST", "/tick", body, {"Content-Type": "application/json"})
             answer = self._connection.getresponse()
-            answer.read()
+            told = answer.read()
         except (OSError, http.client.HTTPException, KeyError):
             self._close()
             return False
+        if answer.status == 503:
+            self.refused[json.loads(told)["error"]] += self._size
         return 200 <= answer.status < 300
 
     def _close(self) -> None:
@@ -150,6 +158,7 @@ class Fleet:
     """Some gateways on one store."""
 
     def __init__(self, folder: Path, store: str, number: int, **options: str):
+        folder.mkdir(exist_ok=True)
         self.gateways = [
             RunningGateway(folder / f"gateway-{index}", store=store, **options) for index in range(number)
         ]
@@ -230,13 +239,15 @@ def grouped(gateway: RunningGateway, name: str, stat: str) -> dict[str, float]:
 
 
 def metrics(gateway: RunningGateway) -> Counter[str]:
-    """Our own metrics by name, added up over their labels."""
+    """Our own metrics by name, added up over their labels; and by name and reason."""
     status, _, body = gateway.request("/metrics")
     assert status == 200
     found: Counter[str] = Counter()
     for name, labels, value in re.findall(r"^(metronome_\w+)(\{.*\})? (\S+)", body.decode(), re.MULTILINE):
         if 'stream="main"' in labels or "stream=" not in labels:
             found[name] += float(value)
+            if reason := re.search(r'reason="(\w+)"', labels):
+                found[f"{name} {reason[1]}"] += float(value)
             if 'consumer="store"' in labels:
                 found[f"{name} store"] += float(value)
     return found

@@ -21,19 +21,23 @@ def require(condition: object, what: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A node of Elasticsearch, for all tests that want one."""
-    from tests.live import search, search_servers
+def clusters(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A node of Elasticsearch and one of OpenSearch, for all tests."""
+    from tests.live import search
 
-    yield from search.serving(search_servers.ELASTICSEARCH, tmp_path_factory)
+    yield from search.serving(tmp_path_factory)
 
 
-@pytest.fixture(scope="session")
-def opensearch(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A node of OpenSearch, for all tests that want one."""
-    from tests.live import search, search_servers
+@pytest.fixture
+def elasticsearch(clusters: Any) -> Any:
+    """The node of Elasticsearch, empty."""
+    return clusters.empty("elasticsearch")
 
-    yield from search.serving(search_servers.OPENSEARCH, tmp_path_factory)
+
+@pytest.fixture
+def opensearch(clusters: Any) -> Any:
+    """The node of OpenSearch, empty."""
+    return clusters.empty("opensearch")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

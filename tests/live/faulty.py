@@ -20,15 +20,18 @@ from pathlib import Path
 Decide = Callable[[str, str], str]
 """For method and path what goes wrong; the empty string: nothing."""
 
+HALF = "half"
+"""Of a bulk; nothing else has halves."""
 FAULTS = (
     "429",
     "503",
     "500",
-    "half",
+    HALF,
     "cut after",
     "cut before",
     "cut answer",
     "late",
+    "held up",
     "garbage",
     "html",
     "redirect",
@@ -47,7 +50,8 @@ class FaultyProxy:
     def __init__(self, upstream: int, certificate: tuple[Path, Path] | None = None, port: int = 0):
         """``upstream`` is the server's port; with a certificate and its key clients need TLS."""
         self.decide: Decide = nothing
-        self.late = 2.0
+        self.late = 2.5
+        """Seconds that what is late takes."""
         self.upstream = upstream
         self.done: Counter[str] = Counter()
         """How often each fault has happened."""
@@ -83,9 +87,12 @@ class FaultyProxy:
             with lock:
                 if lot.random() >= share:
                     return ""
-                if not turns:
+                fits = [fault for fault in turns if fault != HALF or "_bulk" in path]
+                if not fits:
                     turns.extend(lot.sample(faults, len(faults)))
-                return turns.pop()
+                    fits = [fault for fault in turns if fault != HALF or "_bulk" in path]
+                turns.remove(fits[0])
+                return fits[0]
 
         self.decide = decide
 
@@ -130,8 +137,6 @@ class _Request(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         proxy = self.server.proxy
         fault = proxy.decide(self.command, self.path)
-        if fault == "half" and "_bulk" not in self.path:
-            fault = "503"
         if fault:
             proxy.done[fault] += 1
         if fault in ("429", "503", "500"):
@@ -145,15 +150,17 @@ class _Request(BaseHTTPRequestHandler):
             self._answer(200, b"<html><body>Welcome to the coffee shop</body></html>", "text/html")
         elif fault == "redirect":
             self._answer(302, b"", "text/html", Location="http://127.0.0.1:1/login")
-        elif fault == "half":
+        elif fault == HALF:
             self._half(body)
         else:
-            if fault == "late":
-                time.sleep(proxy.late)
             self._forward(body, fault)
 
     def _forward(self, body: bytes, fault: str) -> None:
+        if fault == "held up":
+            time.sleep(self.server.proxy.late)
         status, headers, content = self._ask(body)
+        if fault == "late":
+            time.sleep(self.server.proxy.late)
         if fault == "cut after":
             self._cut()
             return

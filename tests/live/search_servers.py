@@ -42,8 +42,11 @@ class Kind(NamedTuple):
         return f"{self.name}+http"
 
 
-ELASTICSEARCH = Kind("elasticsearch", "9.5.3", 21)
-OPENSEARCH = Kind("opensearch", "3.8.0", 21)
+NEWEST = (Kind("elasticsearch", "9.5.3", 21), Kind("opensearch", "3.8.0", 21))
+OLDER = (Kind("elasticsearch", "8.19.21", 17), Kind("opensearch", "2.19.6", 17))
+KINDS = OLDER if os.environ.get("METRONOME_CLUSTERS") == "older" else NEWEST
+"""Those of this run."""
+ELASTICSEARCH, OPENSEARCH = KINDS
 
 _DESCRIPTOR = """\
 name={name}
@@ -75,7 +78,8 @@ def built(kind: Kind) -> Path | None:
     java = java_home(kind.java)
     if java is None or not which("mvn"):
         return None
-    sources = sorted(path for path in (SOURCES / kind.name).rglob("*") if path.is_file())
+    folders = {SOURCES / kind.name, _own(kind)}
+    sources = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
     sources.append(SOURCES / "log4j2.properties")
     digest = hashlib.sha256(f"{BUILD} {kind.version}".encode())
     for path in sources:
@@ -90,13 +94,19 @@ def built(kind: Kind) -> Path | None:
     return folder
 
 
+def _own(kind: Kind) -> Path:
+    """The folder of what differs between major versions."""
+    own = SOURCES / f"{kind.name}{kind.version.partition('.')[0]}"
+    return own if own.is_dir() else SOURCES / kind.name
+
+
 def _build(kind: Kind, folder: Path, java: Path) -> None:
     source, lib, modules = SOURCES / kind.name, folder / "lib", folder / "home" / "modules"
     for one in (modules, folder / "home" / "config", folder / "home" / "plugins"):
         one.mkdir(parents=True)
     shutil.copy(SOURCES / "log4j2.properties", folder / "home" / "config")
     _bring(kind, source / "pom.xml", lib)
-    _compile(java, lib, source / "LiveNode.java", folder / "main")
+    _compile(java, lib, _own(kind) / "LiveNode.java", folder / "main")
     netty = modules / "transport-netty4"
     netty.mkdir()
     if kind.name == "opensearch":
@@ -104,7 +114,9 @@ def _build(kind: Kind, folder: Path, java: Path) -> None:
         for jar in netty.iterdir():
             if (lib / jar.name).exists():
                 jar.unlink()
-        _describe(kind, netty, "org.opensearch.transport.Netty4ModulePlugin")
+        with zipfile.ZipFile(netty / f"transport-netty4-client-{kind.version}.jar") as jar_file:
+            (plugin,) = [name for name in jar_file.namelist() if re.search(r"/\w+Plugin\.class$", name)]
+        _describe(kind, netty, plugin.removesuffix(".class").replace("/", "."))
         return
     for pattern in ("netty-*.jar", "transport-netty4-*.jar", "elasticsearch-ssl-config-*.jar"):
         for jar in lib.glob(pattern):
@@ -114,7 +126,7 @@ def _build(kind: Kind, folder: Path, java: Path) -> None:
     # The server is on the class path here, so its modules have no names in Java's sense.
     lines = [line for line in text.splitlines() if not line.startswith("modulename=")]
     (netty / "plugin-descriptor.properties").write_text("\n".join(lines) + "\n")
-    _compile(java, lib, source / "root" / "live" / "RootPlugin.java", folder / "root")
+    _compile(java, lib, _own(kind) / "root" / "live" / "RootPlugin.java", folder / "root")
     root = modules / "root"
     root.mkdir()
     with zipfile.ZipFile(root / "root.jar", "w") as packed:
@@ -172,6 +184,11 @@ class RunningServer:
         """What it has written."""
         path = self.folder / "console.log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+    @property
+    def running(self) -> bool:
+        """Whether it has been started, and has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     def __enter__(self) -> RunningServer:
         self.start()

@@ -19,9 +19,9 @@ pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="class", autouse=True)
-def server(request: Any) -> None:
+def server(request: Any, clusters: Any) -> None:
     """The node that the class names."""
-    request.cls.server = request.getfixturevalue(request.cls.named)
+    request.cls.server = clusters.empty(request.cls.named)
 
 
 class Live:
