@@ -7,11 +7,12 @@ series               a composite aggregation over ``series``
 counters, and        a composite aggregation over the labels' fields and the step, where these
 timers without       fields say exactly what the labels are; else over series and step, and
 their sketches       ``fold.rollup.regroup`` brings the series of a group together
+gauges, when many    over series and step, when each was set last; then the documents of those times
 everything else      the documents themselves, page by page, and ``fold.rollup.fold_parts``
 ===================  ==========================================================================
 
-Gauges are of the last kind because of several parts the *latest* stands, which no aggregation
-that both servers have can say; percentiles and distinct counts because sketches merge here only.
+Of several parts of a gauge the *latest* stands, which no aggregation that both servers have can
+say at a bearable price; percentiles and distinct counts are folded here because only here sketches merge.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from metronome.fold.rollup import fold_parts, regroup
 from metronome.fold.select import wanted
 from metronome.limits import ELASTIC_DOCUMENTS, ELASTIC_PAGE, POINTS_PER_ANSWER, SERIES_PER_ANSWER
 from metronome.model import Folded, Found, Kind, Selection, Series, canonical_labels, parse_key, series_key
-from metronome.store.elastic_points import Row, columns_of, is_key, keys_known, series_of
+from metronome.store.elastic_points import Row, columns_of, is_key, keys_known, moments, series_of
 from metronome.store.elastic_query import Clause, Filters, exists, of_selection, term
 from metronome.store.elastic_search import buckets
 from metronome.store.elastic_view import View
@@ -65,6 +66,8 @@ class Bounds(NamedTuple):
     points: int = POINTS_PER_ANSWER
     documents: int = ELASTIC_DOCUMENTS
     page: int = ELASTIC_PAGE
+    gauges: int = ELASTIC_DOCUMENTS
+    """So many parts of gauges are read whatever is asked; of more only the last of each step."""
 
 
 BOUNDS: Final = Bounds()
@@ -104,6 +107,12 @@ def fetch(
     folded_here = kinds - folded_there
     filters = of_selection(selection).without(view.unwanted)
     groups: list[Folded] = []
+    if Kind.GAUGE in folded_here:
+        gauges = filters.but(_kinds([Kind.GAUGE]))
+        if view.server.count(view.names.points, gauges.query) > bounds.gauges:
+            last = _latest(view, gauges, selection, step, by, bounds)
+            groups += [_with_empty(group, sketches, members) for group in last]
+            folded_here = folded_here - {Kind.GAUGE}
     if folded_there:
         there = _aggregated(view, filters.but(_kinds(folded_there)), selection, step, by, bounds)
         groups += [_with_empty(group, sketches, members) for group in there]
@@ -166,6 +175,40 @@ def _by_series(view: View, filters: Filters, selection: Selection, step: int, bo
         for name, one in series.items()
         if filters.exact or wanted(one, selection)
     ]
+
+
+def _latest(
+    view: View, filters: Filters, selection: Selection, step: int, by: tuple[str, ...] | None, bounds: Bounds
+) -> list[Folded]:
+    """Gauges of more parts than are read one by one.  Those of one flush have one time, so the parts of
+    the times at which anything was set last are few more than those that were."""
+    sources = [{"k": {"terms": {"field": "series"}}}, _time(step)]
+    numbers = {**_NUMBERS, "z": {"max": {"field": "@timestamp"}}}
+    cells: dict[str, dict[int, Any]] = {}
+    for bucket in _gathered(view, filters, sources, numbers, bounds.points, "points", bounds.page):
+        cells.setdefault(bucket["key"]["k"], {})[bucket["key"]["t"]] = bucket
+        _bound(len(cells), bounds.series, "series")
+    last = {(term, int(bucket["z"]["value"])) for term, some in cells.items() for bucket in some.values()}
+    times = sorted({time for _, time in last})
+    rows: list[Row] = []
+    for begin in range(0, len(times), bounds.page):
+        texts = moments(np.array(times[begin : begin + bounds.page], np.int64))
+        some_times = {"terms": {"@timestamp": texts}}
+        found = documents(view, filters.but(some_times), False, bounds)
+        rows += [row for row in found if (row.term, row.time) in last]
+        _bound(len(rows), bounds.documents, "parts that have to be read one by one")
+    series = series_named(view, cells)
+    keys = {term: series_key(one) for term, one in series.items()}
+    parts = (("", 0, columns_of(rows, keys)[0]),)
+    terms = {(one.name, one.labels): term for term, one in series.items()}
+    groups = []
+    for group in fold_parts(parts, selection, step, None):
+        buckets_of = cells[terms[group.name, group.labels]]
+        for time, value in zip(group.times.tolist(), group.n.tolist(), strict=True):
+            buckets_of[time].update(n={"value": value}, d={"value": 1.0}, s={"value": 1.0})
+        header = Header(group.labels, group.kind, group.name)
+        groups.append(_folded(header, [buckets_of[time] for time in group.times.tolist()]))
+    return groups if by is None else regroup(groups, by)
 
 
 def _time(step: int) -> dict[str, Any]:

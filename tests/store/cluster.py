@@ -319,11 +319,14 @@ def _shown(identity: str, doc: Doc) -> dict[str, Any]:
     return {"_id": identity, "_source": copy.deepcopy(doc.source), "_seq_no": doc.seq, "_primary_term": 1}
 
 
+def milliseconds(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
 def values(source: dict[str, Any], field: str) -> list[Any]:
     """The values of a field; of a date as ms."""
     if field in ("@timestamp", "received") and field in source:
-        moment = datetime.fromisoformat(source[field])
-        return [round(moment.timestamp() * 1000)]
+        return [milliseconds(source[field])]
     head, _, tail = field.partition(".")
     found: Any = source.get(head)
     if tail:
@@ -355,6 +358,8 @@ def matches(source: dict[str, Any], query: Any, known: dict[str, Any]) -> bool:
     found = indexed(source, field, known)
     if kind == "term":
         return wanted in found
+    if kind == "terms" and field == "@timestamp":
+        return any(one in {milliseconds(text) for text in wanted} for one in found)
     if kind == "terms":
         return any(one in wanted for one in found)
     if kind == "prefix":

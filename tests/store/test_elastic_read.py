@@ -109,6 +109,7 @@ class ReadTests(StoreCase, SynchronousTestCase):
             ({"points": 24}, "c", None),
             ({"points": 24, "page": 3}, "c", ("host",)),
             ({"documents": 24}, "g", None),
+            ({"documents": 24, "gauges": 24}, "g", None),
             ({"series": 4}, "s", ("host",)),
         ):
             self.reopen(**bounds)
@@ -117,6 +118,18 @@ class ReadTests(StoreCase, SynchronousTestCase):
             assert (error.reason, error.status) == ("too_expensive", 413)
         self.reopen(series=4)
         self.failureResultOf(self.store.find(ALL), ClientError)
+
+    def test_of_many_gauges_only_the_last_are_read(self) -> None:
+        """So a day of them can be asked for in steps though nobody would read all of it."""
+        self.fill()
+        expected = [self.plain(by) for by in (None, ("host",), ())]
+        self.reopen(gauges=24, documents=24)
+        asked = len(self.cluster.read)
+        assert [self.plain(by) for by in (None, ("host",), ())] == expected
+        assert len(self.cluster.read) - asked == 3 * 5
+
+    def plain(self, by: tuple[str, ...] | None) -> Any:
+        return plain(self.fetch(Selection("main", "g"), 1_000_000, by))
 
     def test_counters_are_folded_by_the_cluster(self) -> None:
         """One search and no document of theirs; timers too, unless their sketches are wanted."""

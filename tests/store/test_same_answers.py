@@ -182,10 +182,10 @@ def test_duckdb_answers_as_memory(script: list[Any], asked: list[Any]) -> None:
     check(open_store("duckdb::memory:", data_dir=Path("."), worker=ImmediateWorker()), script, asked)
 
 
-@given(scripts, several_questions, st.sampled_from([2, 10_000]))
-def test_a_cluster_answers_as_memory(script: list[Any], asked: list[Any], page: int) -> None:
-    """Any script, and whatever fits on a page."""
-    check(opened(FakeCluster(), bounds=Bounds(page=page)), script, asked)
+@given(scripts, several_questions, st.sampled_from([2, 10_000]), st.sampled_from([0, 10_000]))
+def test_a_cluster_answers_as_memory(script: list[Any], asked: list[Any], page: int, gauges: int) -> None:
+    """Any script, whatever fits on a page, and whether gauges are many."""
+    check(opened(FakeCluster(), bounds=Bounds(page=page, gauges=gauges)), script, asked)
 
 
 @settings(max_examples=settings().max_examples // 5)
