@@ -108,8 +108,9 @@ class GatewayService(Service):
                 self.log.info("{what} rules were read again", what=what)
         try:
             names = ", ".join(needs_restart(self._config))
-        except ConfigError:
-            return  # it has been reported
+        except ConfigError as error:
+            self.log.error("the old settings stay: {error}", error=error)
+            return
         if names:
             self.log.warn(
                 "the file has other values for {names}: SIGHUP reads rules only, the old ones hold until"
