@@ -3,6 +3,7 @@ independent count of the traffic says."""
 
 from __future__ import annotations
 
+import json
 import random
 import socket
 import time
@@ -13,7 +14,7 @@ import pytest
 from tests.live.carbon import free_ports
 from tests.live.conftest import require
 from tests.live.gateway import RunningGateway, eventually
-from tests.live.prometheus import RunningPrometheus, debian
+from tests.live.prometheus import RunningPrometheus, debian, newest
 from tests.live.shop import RULES, Step, labels, lines, quantile_of_buckets, total, traffic, waits
 
 pytestmark = pytest.mark.live
@@ -50,6 +51,57 @@ def test_a_scraped_gateway(tmp_path: Path) -> None:
                 restart()
                 gateway.start()
             check(server, steps)
+
+
+def test_native_histograms_and_exemplars(tmp_path: Path) -> None:
+    """A Prometheus that asks for them gets them in protocol buffers: counts and sums are exact, quantiles
+    within the width of a bucket, and a tick's trace stands beside the histogram that its value is in."""
+    program = newest()
+    require(program, "Prometheus 3, built by go")
+    assert program is not None
+    (tmp_path / "metronome.toml").write_text(RULES)
+    asks = "  scrape_native_histograms: true\n  scrape_protocols: [PrometheusProto]\n"
+    flags = ("--enable-feature=exemplar-storage",)
+    with RunningGateway(tmp_path / "var", config=str(tmp_path / "metronome.toml")) as gateway:
+        place = {"metronome": (f"127.0.0.1:{gateway.port('http', 'tcp')}", gateway.token)}
+        server = RunningPrometheus(
+            program, tmp_path / "prometheus", scrapes=place, job_settings=asks, flags=flags
+        )
+        with server:
+            chance = random.Random(3)
+            steps = [traffic(chance) for _ in range(20)]
+            for step in steps:
+                send(gateway, lines(step))
+            counts = {route: float(len(waits(steps, route))) for route in "abc"}
+            found = eventually(
+                lambda: server.query("sum by (route) (histogram_count(shop_wait_ms))"),
+                lambda found: found == {labels(route=route): count for route, count in counts.items()},
+            )
+            assert found == {labels(route=route): count for route, count in counts.items()}
+            for route in "abc":
+                values = sorted(waits(steps, route))
+                (total_of,) = server.query(f'histogram_sum(shop_wait_ms{{route="{route}"}})').values()
+                assert total_of == pytest.approx(sum(values))
+                for q in (0.5, 0.95):
+                    asked = f'histogram_quantile({q}, shop_wait_ms{{route="{route}"}})'
+                    (quantile,) = server.query(asked).values()
+                    assert quantile == pytest.approx(values[round(q * len(values)) - 1], rel=0.1)
+            point = {
+                "name": "shop.wait",
+                "kind": "timer",
+                "n": 77.5,
+                "v": {"route": "a"},
+                "trace_id": "cafe1",
+            }
+            assert gateway.request("/tick", json.dumps(point).encode())[0] == 204
+            traces = eventually(
+                lambda: server.ask("query_exemplars", query="shop_wait_ms", start=0, end=time.time()), bool
+            )
+            assert [
+                (one["seriesLabels"]["route"], exemplar["labels"], float(exemplar["value"]))
+                for one in traces
+                for exemplar in one["exemplars"]
+            ] == [("a", {"trace_id": "cafe1"}, 77.5)]
 
 
 def send(gateway: RunningGateway, text: bytes) -> None:
