@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -20,7 +21,11 @@ from metronome.kernel.cells import Cell, GaugeCell, SetCell, TimerCell
 from metronome.kernel.late import LatePart
 from metronome.kernel.packs import pack
 from metronome.limits import PACK_SPAN_MS, POINTS_PER_PACK
-from metronome.model import Columns, Ragged
+from metronome.model import Columns, Kind, Ragged
+
+_TAKEN: Final = attrgetter("key", "id", "kind", "count", "n", "d")
+_SPREAD: Final = frozenset((Kind.GAUGE, Kind.TIMER))
+"""Kinds that have extremes of their own."""
 
 
 class Point(NamedTuple):
@@ -38,31 +43,43 @@ def ragged(rows: Sequence[Sequence[Any] | bytes | bytearray], dtype: str) -> Rag
         return Ragged(np.empty(0, np.uint32), np.empty(0, dtype))
     ends = np.cumsum([len(row) for row in rows], dtype=np.uint32)
     if dtype == "u1":
-        return Ragged(ends, np.frombuffer(b"".join(bytes(row) for row in rows), np.uint8))
+        return Ragged(ends, np.frombuffer(b"".join(map(bytes, rows)), np.uint8))
     return Ragged(ends, np.array([value for row in rows for value in row], dtype))
 
 
 def columns_of_cells(cells: list[Cell], start_ms: int, period: float) -> Columns:
-    """One row for each cell, in their order."""
-    timers = [cell if isinstance(cell, TimerCell) else None for cell in cells]
-    sets = [cell if isinstance(cell, SetCell) else None for cell in cells]
-    spread = [cell.kind in (1, 2) for cell in cells]
+    """One row for each cell, in their order.
+
+    Cells lie all over memory, so what all of them have is taken in one go; what only some kinds have
+    is looked for where there are such.
+    """
+    taken = list(zip(*map(_TAKEN, cells), strict=True)) or [()] * 6
+    keys, ids, kinds, counts = taken[:4]
+    number, present = len(cells), frozenset(kinds)
+    n, d = _floats(taken[4]), _floats(taken[5])
+    low, high, squares = n, n, np.zeros(number)
+    if not present.isdisjoint(_SPREAD):
+        low = _floats([cell.low if cell.kind in _SPREAD else cell.n for cell in cells])
+        high = _floats([cell.high if cell.kind in _SPREAD else cell.n for cell in cells])
+        squares = _floats([cell.squares for cell in cells])
+    timers = [cell if isinstance(cell, TimerCell) else None for cell in cells if Kind.TIMER in present]
+    sets = [cell if isinstance(cell, SetCell) else None for cell in cells if Kind.SET in present]
     weights: list[list[float]] = [timer.weights if timer else [] for timer in timers]
     if all(weight == 1.0 for row in weights for weight in row):
         weights = []
     bins = [sorted(timer.bins.items()) if timer else [] for timer in timers]
     return Columns(
-        keys=ragged([cell.key for cell in cells], "u1"),
-        ids=np.array([cell.id for cell in cells], np.uint64),
-        kinds=np.array([cell.kind for cell in cells], np.uint8),
-        times=np.full(len(cells), start_ms, np.int64),
-        periods=np.full(len(cells), period, np.float64),
-        counts=np.array([cell.count for cell in cells], np.uint32),
-        n=_floats(cell.n for cell in cells),
-        d=_floats(cell.d for cell in cells),
-        low=_floats(cell.low if own else cell.n for cell, own in zip(cells, spread, strict=True)),
-        high=_floats(cell.high if own else cell.n for cell, own in zip(cells, spread, strict=True)),
-        squares=_floats(cell.squares for cell in cells),
+        keys=ragged(keys, "u1"),
+        ids=np.array(ids, np.uint64),
+        kinds=np.array(kinds, np.uint8),
+        times=np.full(number, start_ms, np.int64),
+        periods=np.full(number, period, np.float64),
+        counts=np.array(counts, np.uint32),
+        n=n,
+        d=d,
+        low=low,
+        high=high,
+        squares=squares,
         samples=ragged([timer.samples if timer else [] for timer in timers], "f8"),
         weights=ragged(weights, "f8"),
         bins=ragged([[index for index, _ in row] for row in bins], "i2"),

@@ -194,4 +194,4 @@ def points(server: Running, case: Case, seconds: float) -> Measured:
 def able(peer: Peer, case: Case) -> bool:
     """Whether a peer can take a case."""
     family = case.name.partition("-")[0]
-    return {"graphite": "plaintext", "memory": "names"}.get(family, family) in peer.takes
+    return {"graphite": "plaintext", "memory": "names", "plain": "single"}.get(family, family) in peer.takes

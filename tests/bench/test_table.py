@@ -66,9 +66,9 @@ def test_a_ratio_names_what_it_is_measured_by() -> None:
     ours = measured("packed", NATIVE, 3.0)
     values = {"brubeck": 2.0, NATIVE: 3.0}
     assert (
-        sentence(STATSD[1], ours, values) == "2.14 of must reach (brubeck x 0.7), 1.50 of aim (brubeck x 1)"
+        sentence(STATSD[2], ours, values) == "2.14 of must reach (brubeck x 0.7), 1.50 of aim (brubeck x 1)"
     )
-    assert sentence(STATSD[1], measured("packed", "brubeck", 2.0), values) == ""
+    assert sentence(STATSD[2], measured("packed", "brubeck", 2.0), values) == ""
 
 
 def test_every_mark_is_somebody_that_can_be_measured() -> None:
