@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from metronome.errors import ConfigError
 from metronome.limits import ELASTIC_FIGURES, ELASTIC_LOOK
-from metronome.store.elastic_client import Client, Refusal
+from metronome.store.elastic_client import Client, Params, Refusal
 from metronome.store.elastic_flow import Flow
 from metronome.store.elastic_names import Names
 from metronome.store.elastic_search import Server
@@ -96,6 +96,8 @@ class Watch:
             self._state = Health("degraded", "the cluster is red: some shards are missing")
         elif blocked:
             self._state = Health("degraded", f"{blocked} indices are read-only: a disk may be full")
+        elif closed := self._closed():
+            self._state = Health("degraded", f"{closed} indices are closed: answers lack what is in them")
         else:
             self._state = Health("ok")
         due = self._seconds() - self._counted_at >= ELASTIC_FIGURES or not self._seconds()
@@ -123,6 +125,11 @@ class Watch:
             any(str(one["settings"].get(f"index.blocks.{block}", "")) == "true" for block in _BLOCKS)
             for one in settings.values()
         )
+
+    def _closed(self) -> int:
+        """How many indices somebody has closed: servers leave them out of answers without a word."""
+        params: Params = {"expand_wildcards": "closed", "allow_no_indices": True, "ignore_unavailable": True}
+        return len(self._client.call("GET", f"/{self._names.prefix}-*/_settings/index.uuid", params=params))
 
     @property
     def due(self) -> bool:

@@ -59,6 +59,8 @@ class FakeCluster:
         self.status = "green"
         self.red: set[str] = set()
         """Indices whose shards are missing: they answer nobody, and a refresh waits for them in vain."""
+        self.shut: set[str] = set()
+        """Indices that were closed."""
         self.closed = False
         self.managed: list[tuple[str, str]] = []
         """Indices that were given to a policy of ISM."""
@@ -80,6 +82,8 @@ class FakeCluster:
             return self._cluster(method, names, unquote(rest), body)
         if rest.startswith("_doc/"):
             return self._document(method, names, unquote(rest[5:]), body, params)
+        if params.get("expand_wildcards") == "closed":
+            return {name: {} for name in self.shut}
         if rest:
             return getattr(self, "do" + rest.partition("/")[0])(method, names, rest, body)
         return self._index(method, names, body)

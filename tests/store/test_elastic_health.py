@@ -49,6 +49,9 @@ class HealthTests(StoreCase, SynchronousTestCase):
         self.cluster.faults.clear()
         settings.clear()
         assert self.done(self.store.health()).state == "ok"
+        self.cluster.shut.add("metronome-points-1970.01.01")
+        health = self.done(self.store.health())
+        assert health == ("degraded", "1 indices are closed: answers lack what is in them")
 
     def test_figures(self) -> None:
         """Of what is there, and of what was sent."""
