@@ -233,8 +233,8 @@ ROLLUP_EVERY: Final = 3600
 """Longest period of a rule, seconds: the journal keeps its parts until it has been sent."""
 ROLLUP_IDLE: Final = 3600
 """A group that got nothing for so long makes room, once there are many or the limit is reached."""
-ROLLUP_STEP_ROWS: Final = 2048
-"""Rows rolled up in one turn of the reactor: two milliseconds, 20 when all series are new."""
+ROLLUP_STEP_ROWS: Final = 1024
+"""Rows rolled up in one turn of the reactor: a millisecond, 20 when all series are new."""
 LATE_PERIODS: Final = 5
 """Ended periods of a rule that late parts still amend, as carbon's MAX_AGGREGATION_INTERVALS."""
 LATE_SECONDS: Final = 300
