@@ -397,7 +397,8 @@ ELASTIC_READERS: Final = 3
 ELASTIC_FIGURES: Final = 60.0
 """Seconds between two counts of what a cluster holds: each goes through all of it."""
 ELASTIC_LOOK: Final = 10.0
-"""Seconds after which whoever reads the store's figures has the cluster be looked at anew."""
+"""Seconds after which whoever reads the store's figures has the cluster be looked at anew.  It has half
+of that to answer, so that ``/ready`` does not hang where packets are lost."""
 ELASTIC_MERGE_ROWS: Final = 50_000
 ELASTIC_MERGE_SERIES: Final = 2000
 """Parts, and series, that one step of the ladder merges in a cluster: some seconds' work."""

@@ -317,6 +317,8 @@ class ElasticStore:
         """See ``Store.health``: what the cluster says of itself, and how the last batch went."""
         if self._stopping:
             return succeed(Health("away", "stopped"))
+        if not self._opened and self._opening.locked():
+            return succeed(Health("away", "it has not answered yet"))  # somebody waits for just that
         return self._ask(self._watch.look).addErrback(self._away)
 
     def statistics(self) -> dict[str, float]:

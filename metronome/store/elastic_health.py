@@ -90,7 +90,7 @@ class Watch:
         """Ask the cluster."""
         self._looked_at = self._seconds()
         path = f"/_cluster/health/{self._names.prefix}-*"
-        health = self._client.call("GET", path, params={"timeout": "1s"})
+        health = self._client.call("GET", path, params={"timeout": "1s"}, timeout=ELASTIC_LOOK / 2)
         blocked = self._blocked()
         if health["status"] == "red":
             self._state = Health("degraded", "the cluster is red: some shards are missing")

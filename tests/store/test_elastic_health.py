@@ -15,6 +15,7 @@ from metronome.store.elastic_health import Watch
 from metronome.store.elastic_names import Names
 from metronome.store.elastic_search import Server
 from metronome.store.elastic_url import read_url
+from metronome.store.interface import Health
 from tests.store.build import RECORD, batch, counter, parts
 from tests.store.cluster import FakeCluster, away
 from tests.store.contract import ALL, StoreCase
@@ -127,6 +128,20 @@ class HealthTests(StoreCase, SynchronousTestCase):
         cluster.faults.clear()
         self.done(store.write(late))
         assert self.done(store.applied()) == {"g": late.end}
+
+    def test_nobody_waits_for_the_start_to_hear_that_it_is_away(self) -> None:
+        """Where packets are lost the start hangs; whoever asks meanwhile is told at once."""
+        cluster = FakeCluster()
+        store = opened(cluster)
+        told: list[Health] = []
+
+        def asked(method: str, path: str) -> Exception:
+            told.append(self.done(store.health()))
+            return StoreUnavailable("the server did not answer in time")
+
+        cluster.faults.append(asked)
+        self.failureResultOf(store.start(), StoreUnavailable)
+        assert told == [Health("away", "it has not answered yet")]
 
     def test_a_wrong_server_at_the_start_is_an_error_of_the_settings(self) -> None:
         """One that turns up later is one to wait for: nothing is lost by that."""
