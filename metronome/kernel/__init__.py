@@ -18,6 +18,7 @@ The native twin is used where it was built; ``METRONOME_PURE=1`` forces the pure
 - ``copied(texts) -> bytes as an array``: texts one behind the other, see ``copying.py``.
 - ``pack(counts, times, values) -> Ragged`` and ``unpack(packs) -> (counts, times, values)``: the points of
   rows in few bytes, and back; ``packs.py`` says how.
+- ``is_harmless(pickle) -> bool``: whether it may be read, see ``pickles.py``.
 - ``spans(packs) -> (counts, first times, last times)``: the same without taking the points apart.
 """
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING or os.environ.get("METRONOME_PURE", "") not in ("", "0"):
     from metronome.kernel.keys import hash_lines
     from metronome.kernel.messages import write_messages
     from metronome.kernel.packs import pack, spans, unpack
+    from metronome.kernel.pickles import is_harmless
     from metronome.kernel.probing import drop_ids, find_ids, place_ids
     from metronome.kernel.samples import write_samples
     from metronome.kernel.writing import write_lines
@@ -47,6 +49,7 @@ else:
             find_ids,
             hash64,
             hash_lines,
+            is_harmless,
             pack,
             page_ids,
             parse_graphite,
@@ -67,6 +70,7 @@ else:
         from metronome.kernel.keys import hash_lines
         from metronome.kernel.messages import write_messages
         from metronome.kernel.packs import pack, spans, unpack
+        from metronome.kernel.pickles import is_harmless
         from metronome.kernel.probing import drop_ids, find_ids, place_ids
         from metronome.kernel.samples import write_samples
         from metronome.kernel.writing import write_lines
@@ -81,6 +85,7 @@ __all__ = [
     "find_ids",
     "hash64",
     "hash_lines",
+    "is_harmless",
     "pack",
     "page_ids",
     "parse_graphite",

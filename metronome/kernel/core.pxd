@@ -151,6 +151,7 @@ cdef extern from "kernel.h" nogil:
     int mt_statsd_line(scratch *s, const char *p, size_t n, int dialect)
     int mt_is_event(const char *p, size_t n)
     int mt_event_is_good(const char *p, size_t n)
+    int mt_pickle_is_harmless(const char *p, size_t n)
     int mt_graphite_line(graphite_line *out, const char *p, size_t n)
     int mt_graphite_key(scratch *s, slice path, int dialect)
     table *mt_table_new(uint32_t series_limit, uint32_t timer_samples, uint32_t set_members, double ln_gamma)

@@ -402,6 +402,9 @@ int mt_statsd_key(scratch *s, int kind, int dialect);
 int mt_labels_reset(scratch *s, size_t input);
 void mt_scratch_free(scratch *s);
 
+/* pickle.c */
+int mt_pickle_is_harmless(const char *p, size_t n);
+
 /* statsd.c, graphite.c */
 int mt_statsd_line(scratch *s, const char *p, size_t n, int dialect);
 int mt_is_event(const char *p, size_t n);

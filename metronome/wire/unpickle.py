@@ -5,14 +5,10 @@ A frame is a list of ``(path, (time, value))``, as a tuple or a list, in any pic
 them are those of plaintext, and the kernel folds a whole frame in one go.
 
 *Why it is safe.*  A pickle is a program for a machine that can import and call.  Before any of it is
-run, one regular expression walks over the frame from instruction to instruction; it knows
-those that make numbers, texts, tuples and lists, and the memo's.  A frame that holds any other
-(classes, calls, dictionaries, sets, extensions, persistent ids, out-of-band buffers) is
-refused unread.  What is left cannot name anything to import; should that ever be wrong, the
-unpickler still refuses every global.  Bounds: a memo index stays below ``2**19`` (the memo is an
-array: a large index in ten bytes would take gigabytes), a pickle's own frame below ``2**24`` bytes
-(room is made before it is read), integers have at most 40 digits, and texts that the memo
-repeats may not add up to more than ``PICKLE_TEXT_BYTES``.
+run, the kernel walks over the frame from instruction to instruction (``kernel/pickles.py``); a frame
+that holds anything but numbers, texts, tuples, lists and the memo's is refused unread.  What is
+left cannot name anything to import; should that ever be wrong, the unpickler still refuses
+every global.  Texts that the memo repeats may not add up to more than ``PICKLE_TEXT_BYTES``.
 
 *Items.*  A bad one costs only itself.  Value and time are integers, floats, booleans or decimal
 text; the time -1 (or the text ``N``) means now, as in plaintext.  A path is text or bytes of
@@ -32,33 +28,9 @@ from typing import Any, Final
 
 import orjson
 
+from metronome.kernel import is_harmless
 from metronome.limits import EXCERPT_BYTES, PICKLE_BYTES, PICKLE_TEXT_BYTES
 from metronome.wire.framing import Frames, Refused, Taken
-
-
-def _texts(width: int) -> bytes:
-    """Texts of less than 256 bytes behind their length of 1 or 4 bytes."""
-    high = b"\0" * (width - 1)
-    return b"|".join(re.escape(bytes([n])) + high + b".{%d}" % n for n in range(256))
-
-
-def _integers() -> bytes:
-    return b"|".join(re.escape(bytes([n])) + b".{%d}" % n for n in range(17))
-
-
-_TOKENS: Final = (
-    rb"[(\x85\x86\x87te\]al)N\x88\x89]",  # mark, tuples, lists, None, True, False
-    rb"q.|\x94|r..[\x00-\x07]\x00|p[0-9]{1,6}\n",  # into the memo
-    rb"J.{4}|G.{8}|K.|M..|\x8a(?:" + _integers() + rb")",  # numbers
-    rb"[IL]-?[0-9]{1,40}L?\n|F[^\n]{1,512}\n",  # numbers as text
-    rb"X(?:" + _texts(4) + rb")|\x8c(?:" + _texts(1) + rb")",  # str
-    rb"[CU](?:" + _texts(1) + rb")|[BT](?:" + _texts(4) + rb")",  # bytes, and Python 2's str
-    rb"h.|j.{4}|g[0-9]{1,6}\n",  # out of the memo
-    rb"[SV][^\n]*\n|\x80.|\x95.{3}\x00{5}",  # texts as text, protocol, frame
-)
-_HARMLESS: Final = re.compile(b"(?s)(?:" + b"|".join(_TOKENS) + b")*+")
-_LONG_TEXTS: Final = b"XTB"
-"""Instructions with a length of four bytes; the pattern knows only the short ones."""
 
 _DECIMAL: Final = re.compile(r"[0-9eE.+-]{1,512}")
 _NOW: Final = ("N", "n")
@@ -126,23 +98,6 @@ def _content(frame: bytes) -> Sequence[Any] | None:
     except _DAMAGED:
         return None
     return content if type(content) in _TUPLES else None
-
-
-def is_harmless(frame: bytes) -> bool:
-    """Whether a pickle holds nothing but numbers, texts, tuples and lists, and ends in time."""
-    at = 0
-    while True:
-        found = _HARMLESS.match(frame, at)
-        assert found is not None, "the pattern matches nothing, too"
-        at = found.end()
-        if frame[at : at + 1] == b".":
-            return True
-        body = at + 5
-        if body > len(frame) or frame[at] not in _LONG_TEXTS:
-            return False
-        at = body + int.from_bytes(frame[at + 1 : body], "little")
-        if at > len(frame):
-            return False
 
 
 def _plain_lines(content: Sequence[Any]) -> bytes:
