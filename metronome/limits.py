@@ -394,8 +394,8 @@ ELASTIC_DOCUMENTS: Final = 1_000_000
 500 MB.  Counters and timers are folded by the cluster."""
 ELASTIC_READERS: Final = 3
 """Questions to a cluster at once."""
-ELASTIC_FIGURES: Final = 60.0
-"""Seconds between two counts of what a cluster holds: each goes through all of it."""
+ELASTIC_FIGURES: Final = 600.0
+"""Seconds between two counts of what a cluster holds: each goes through all of it, for every gateway."""
 ELASTIC_LOOK: Final = 10.0
 """Seconds after which whoever reads the store's figures has the cluster be looked at anew.  It has half
 of that to answer, so that ``/ready`` does not hang where packets are lost."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote
 
-from metronome.errors import ConfigError
+from metronome.errors import ClientError, ConfigError
 from metronome.limits import ELASTIC_FIGURES, ELASTIC_LOOK
 from metronome.store.elastic_client import Client, Params, Refusal
 from metronome.store.elastic_flow import Flow
@@ -102,7 +102,11 @@ class Watch:
             self._state = Health("ok")
         due = self._seconds() - self._counted_at >= ELASTIC_FIGURES or not self._seconds()
         if due and health["status"] != "red":  # then nobody can count
-            self._count()
+            self._counted_at = self._seconds()
+            try:
+                self._count()
+            except ClientError:
+                return self._state  # more than can be counted in time: the last figures stand
         return self._state
 
     def works(self) -> None:
@@ -171,7 +175,6 @@ class Watch:
         self._figures["parts"] = float(answer["hits"]["total"]["value"])
         streams = answer.get("aggregations", {}).get("streams", {}).get("buckets", [])
         self._figures["series"] = float(sum(stream["series"]["value"] for stream in streams))
-        self._counted_at = self._seconds()
 
 
 _PAIRS: Final = (

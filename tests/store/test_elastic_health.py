@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from metronome.errors import ConfigError, StoreUnavailable
+from metronome.errors import ClientError, ConfigError, StoreUnavailable
 from metronome.limits import ELASTIC_LOOK
 from metronome.store.elastic_client import Refusal
 from metronome.store.elastic_health import Watch
@@ -95,6 +95,15 @@ class HealthTests(StoreCase, SynchronousTestCase):
         clock.advance(ELASTIC_LOOK)
         self.store.statistics()
         assert self.store.statistics()["up"] == 0.0
+
+    def test_a_cluster_that_holds_more_than_can_be_counted_is_well(self) -> None:
+        """The count takes too long; nothing else is wrong with it."""
+        late = ClientError("too_expensive", 413, "the answer takes longer than 15 s")
+        self.write("g", parts(counter("c", 0, 1)))
+        self.done(self.store.health())
+        self.cluster.faults.append(lambda method, path: late if path.endswith("/_search") else None)
+        assert self.done(self.store.health()) == ("ok", "")
+        assert self.store.statistics()["parts"] == 1
 
     def test_a_batch_that_is_written_shows_that_it_is_there(self) -> None:
         """At once, and not at the next look."""
