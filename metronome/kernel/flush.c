@@ -69,11 +69,17 @@ static int is_asked_for(const series *s, int what)
     return s->count != 0;
 }
 
+/* How many series are to be looked at. */
+static uint32_t looked_at(const table *t, int what)
+{
+    return what == TOTAL_VALUES && !t->totals ? 0 : t->count;
+}
+
 static void measure(const table *t, int what, flush_sizes *sizes)
 {
-    uint32_t i;
+    uint32_t i, count = looked_at(t, what);
     memset(sizes, 0, sizeof *sizes);
-    for (i = 0; i < t->count; i++) {
+    for (i = 0; i < count; i++) {
         const series *s = &t->series[i];
         if (!is_asked_for(s, what))
             continue;
@@ -206,11 +212,11 @@ int mt_harvest(table *t, int what, int64_t start_ms, double period, harvest *out
 {
     row_places at = {0, 0, 0, 0, 0};
     size_t row = 0;
-    uint32_t i;
+    uint32_t i, count = looked_at(t, what);
     measure(t, what, &out->sizes);
     if (mt_lay_out(out) < 0)
         return -1;
-    for (i = 0; i < t->count; i++) {
+    for (i = 0; i < count; i++) {
         series *s = &t->series[i];
         if (is_asked_for(s, what)) {
             put_row(t, s, out, row, &at);

@@ -268,23 +268,24 @@ static int fold_set(const table *t, series *s, slice member)
 }
 
 /* Say how far a counter is; -1 without memory. */
-int mt_set_total(series *s, double total)
+int mt_set_total(table *t, series *s, double total)
 {
     double *last = s->side;
     if (!last && !(last = s->side = malloc(sizeof *last)))
         return -1;
     *last = total;
     s->flags |= S_HELD;
+    t->totals = 1;
     return 0;
 }
 
 /* Fold one running total of a counter. */
-static int grow(series *s, double total, double rate)
+static int grow(table *t, series *s, double total, double rate)
 {
     const double *last = s->side;
     double before = s->flags & S_HELD ? *last : 0;
     int counts = s->flags & S_HELD && !(s->flags & S_OTHER);
-    if (mt_set_total(s, total) < 0)
+    if (mt_set_total(t, s, total) < 0)
         return -1;
     if (counts)
         s->n = mt_within(s->n + (total >= before ? total - before : total));
@@ -305,7 +306,7 @@ int mt_fold(table *t, series *s, const item *i, double rate)
         return fold_set(t, s, i->member);
     }
     if (i->total)
-        return grow(s, i->value / rate, rate);
+        return grow(t, s, i->value / rate, rate);
     s->n = mt_within(s->n + i->value / rate);
     s->d = mt_within(s->d + 1 / rate);
     s->count++;

@@ -321,6 +321,7 @@ typedef struct {
     uint64_t folded;
     uint32_t flushes;
     int failed; /* out of memory since last asked */
+    int totals; /* whether any counter was sent as a running total */
     uint32_t gauge_flushes; /* after so many without a sample a gauge has no value; 0: it keeps it */
     int relative; /* gauges: changes since the last flush, told apart from values by d */
 
@@ -477,7 +478,7 @@ int mt_same_address(const address *a, const address *b);
 
 /* fold.c */
 int mt_fold(table *t, series *s, const item *i, double rate);
-int mt_set_total(series *s, double total);
+int mt_set_total(table *t, series *s, double total);
 int mt_sketch_bin(const table *t, double value);
 void *mt_side_new(int kind);
 void mt_side_free(int kind, void *side);

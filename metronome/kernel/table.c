@@ -222,7 +222,7 @@ int mt_restore_total(table *t, const char *key, size_t n, double value)
     uint32_t index = n && *key == 'c' ? mt_intern(t, key, n) : NO_ROOM;
     if (NO_PLACE(index) || t->series[index].flags & S_HELD)
         return 0;
-    if (mt_set_total(&t->series[index], value) < 0) {
+    if (mt_set_total(t, &t->series[index], value) < 0) {
         t->failed = 1;
         return 0;
     }
