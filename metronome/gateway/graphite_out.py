@@ -7,6 +7,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from metronome.errors import DestinationUnavailable
@@ -16,6 +18,7 @@ from metronome.gateway.consumer import Consumer
 from metronome.gateway.converter import Lines
 from metronome.gateway.telemetry import Telemetry
 from metronome.journal.interface import Journal
+from metronome.limits import CURSOR_SECONDS
 from metronome.model import Batch, Flushed
 
 Share = Callable[[Iterator[Chunk]], Iterator[Chunk]]
@@ -24,6 +27,8 @@ Share = Callable[[Iterator[Chunk]], Iterator[Chunk]]
 
 class GraphiteOut:
     """One output: its consumer, its destination and what is between them."""
+
+    log = Logger()
 
     def __init__(
         self,
@@ -48,6 +53,8 @@ class GraphiteOut:
         self._batch_end = -1
         self._safe = 0
         self._had = 0.0
+        self._follows = LoopingCall(self._follow)
+        self._follows.clock = clock
         # Its place is taken now: those of outputs that are no more are given up before this one starts.
         journal.cursor(self.consumer.name)
         telemetry.gauge("metronome_graphite_lag_seconds", lambda: self.lag, destination=name)
@@ -70,6 +77,8 @@ class GraphiteOut:
         self._lines.begin(self._safe)
         self._destination.start()
         self.consumer.start()
+        follows = self._follows.start(CURSOR_SECONDS, now=False)
+        follows.addErrback(lambda failure: self.log.failure("the cursor stays where it is", failure))
 
     def use(self, book: Book) -> None:
         """As :meth:`Lines.use`."""
@@ -77,6 +86,8 @@ class GraphiteOut:
 
     def stop(self) -> Deferred[Any]:
         """Give up the batch in hand and close; fires when the last of it has left."""
+        if self._follows.running:
+            self._follows.stop()
         return gatherResults([self.consumer.stop(), self._destination.stop()])
 
     def repeated(self, stream: str) -> list[tuple[bytes, float]]:
@@ -103,8 +114,16 @@ class GraphiteOut:
     def _sent(self, _: None, ends: list[float]) -> int:
         self._chunks = None
         self._had = max([self._had, *ends])
+        return self._confirmed()
+
+    def _confirmed(self) -> int:
         self._safe = max(self._safe, self._destination.confirmed())
         return self._safe
+
+    def _follow(self) -> None:
+        """Have the cursor follow what is confirmed while no batch comes: a full journal brings none, and
+        would stay full if the cursor waited for one."""
+        self._journal.move(self.consumer.name, self._confirmed())
 
     def _failed(self, failure: Failure) -> Failure:
         if not isinstance(failure.value, DestinationUnavailable):

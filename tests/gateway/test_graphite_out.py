@@ -258,6 +258,18 @@ def test_the_cursor_follows_what_is_confirmed() -> None:
     assert again == [str(number) for number in range(3, flushes + 1)]
 
 
+def test_the_cursor_follows_though_nothing_comes() -> None:
+    """A full journal takes nothing more, and gets room only if the cursor goes on all the same."""
+    world = connected()
+    world.inlet.statsd(b"hits:3|c")
+    world.next_flush()
+    name, end = world.out.consumer.name, world.kit.journal.synced_end
+    world.kit.flusher.stop()
+    assert world.kit.journal.cursor(name) < end
+    world.kit.clock.pump([1.0] * (int(CARBON_RESEND) + 2))
+    assert world.kit.journal.cursor(name) == end
+
+
 def test_stopping_ends_the_consumer() -> None:
     """Stopping while carbon is away or deaf ends at once, and leaves no call behind."""
     world = World()
