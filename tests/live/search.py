@@ -6,6 +6,7 @@ server, and ``on_each`` has them called for both at the same time.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +25,8 @@ from tests.live.search_servers import KINDS, SOON, RunningServer, built
 
 MEMORY_FOLDER = Path("/dev/shm")
 """Files here cost no disk; every change of a cluster's state is synced."""
+MEMORY_BYTES = 6 << 30
+"""What must be free there: a container may have next to nothing."""
 
 
 class Clusters:
@@ -67,7 +70,8 @@ def serving(factory: pytest.TempPathFactory) -> Iterator[Clusters]:
         require(build, f"Maven and a JDK {kind.java} for {kind.name} {kind.version}")
         assert build is not None
         (port,) = free_ports(1)
-        folder = MEMORY_FOLDER if MEMORY_FOLDER.is_dir() else factory.mktemp(kind.name)
+        roomy = MEMORY_FOLDER.is_dir() and shutil.disk_usage(MEMORY_FOLDER).free > MEMORY_BYTES
+        folder = MEMORY_FOLDER if roomy else factory.mktemp(kind.name)
         servers.append(RunningServer(kind, build, folder / f"metronome-{kind.name}-{port}", port, SOON))
     try:
         for server in servers:
