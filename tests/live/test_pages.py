@@ -228,7 +228,7 @@ def test_debians_reads_every_page(tmp_path: Path) -> None:
         yaml = jobs(address, ())
         for flags in ((), ("--enable-feature=native-histograms",)):
             folder = tmp_path / f"old{len(flags)}"
-            with RunningPrometheus(program, folder, interval="5s", settings=yaml, flags=flags) as server:
+            with RunningPrometheus(program, folder, interval="10s", settings=yaml, flags=flags) as server:
                 wait_for_all(server, "default")
                 if not flags:
                     found = stored(server, "default")
