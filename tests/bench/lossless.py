@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +29,8 @@ SERIES = 100_000
 RATE = 100_000
 SECONDS = 5.0
 OBJECTS = 3_000_000
+CATCH_UP = 0.5
+"""Seconds for which the load may be without a core and still come to its rate."""
 REQUESTS = ("/streams/main/points?name=*&by=*&from=-10m&step=60", "/streams/main/series?match=*", "/metrics")
 
 COLLECTING = """\
@@ -69,9 +71,10 @@ class Outcome(NamedTuple):
 class Asking(threading.Thread):
     """Asks for much, over and over."""
 
-    def __init__(self, gateway: RunningGateway):
+    def __init__(self, gateway: RunningGateway, requests: Sequence[str]):
         super().__init__(daemon=True)
         self._gateway = gateway
+        self._requests = requests
         self._ended = threading.Event()
         self.number = 0
         self.longest = 0.0
@@ -79,12 +82,12 @@ class Asking(threading.Thread):
     def run(self) -> None:
         while not self._ended.is_set():
             began = time.monotonic()
-            self._gateway.request(REQUESTS[self.number % len(REQUESTS)])
+            self._gateway.request(self._requests[self.number % len(self._requests)])
             self.longest = max(self.longest, time.monotonic() - began)
             self.number += 1
 
     def end(self) -> None:
-        """Fires no more; returns when the last answer is here."""
+        """Asks no more; returns when the last answer is here."""
         self._ended.set()
         self.join(60)
 
@@ -101,8 +104,8 @@ def metric(gateway: RunningGateway, name: str, **labels: str) -> float:
 
 
 def load(port: int, lines: int, rate: float, names: int, prefix: str) -> tuple[int, float]:
-    """Send lines, one a datagram; how many, and how long it took."""
-    words = ["-p", port, "-n", lines, "-r", int(rate), "-k", names, "-x", prefix, "-b", 8]
+    """Send lines, one a datagram, as many a second as said, over all; how many, and how long it took."""
+    words = ["-p", port, "-n", lines, "-r", int(rate), "-k", names, "-x", prefix, "-b", 8, "-l", CATCH_UP]
     done = subprocess.run([built("generate"), *map(str, words)], check=True, capture_output=True, text=True)
     told = json.loads(done.stdout)
     return int(told["lines"]), float(told["seconds"])
@@ -123,14 +126,18 @@ def busy(folder: Path, objects: int) -> Iterator[tuple[RunningGateway, Path]]:
 
 
 def outcome(
-    rate: float = RATE, seconds: float = SECONDS, series: int = SERIES, objects: int = OBJECTS
+    rate: float = RATE,
+    seconds: float = SECONDS,
+    series: int = SERIES,
+    objects: int = OBJECTS,
+    requests: Sequence[str] = REQUESTS,
 ) -> Outcome:
     """Load a busy gateway for a while."""
     with tempfile.TemporaryDirectory() as folder, busy(Path(folder), objects) as (gateway, told):
         port = gateway.port("statsd", "udp")
-        load(port, series, rate / 4, series, "many")
+        load(port, series, rate / 2, series, "many")
         assert eventually(lambda: metric(gateway, "metronome_series"), lambda number: number >= series)
-        asking, stop = Asking(gateway), threading.Event()
+        asking, stop = Asking(gateway, requests), threading.Event()
         keeping = threading.Thread(target=_keep_alive, args=(port, series, stop))
         flushes = metric(gateway, "metronome_flushes_total")
         asking.start()

@@ -17,14 +17,15 @@
 enum { COUNTER, TIMER, GAUGE, SET, KINDS };
 enum { UDP_SEGMENT_OPTION = 103, LINE_MOST = 256, BATCH_MOST = 1024, WRITE_MOST = 65536, CYCLE = 200000 };
 
-// A load that did not get its core for a while does not catch up by a burst that no client would send.
+// A load that did not get its core for a while does not catch up by a burst that no client would send,
+// unless it is told how many seconds it may make up for; then it does so at twice the rate.
 static const double LATE_MOST = 0.005;
 
 struct options {
   const char *host, *prefix;
   int port, tcp, graphite, mixed, tags, wait, packet, batch, connections, segments;
   long lines, names;
-  double seconds, rate;
+  double seconds, rate, late;
 };
 
 // A datagram, or on a stream a piece that ends with a line.
@@ -58,15 +59,16 @@ static void usage(void) {
     "generate -p port [-H host] [-P udp|tcp] [-f statsd|graphite] [-n lines] [-d most seconds]\n"
     "  [-z bytes a packet, 0: one line each] [-k distinct names] [-m (kinds mixed)] [-t (DogStatsD tags)]\n"
     "  [-r lines/s, 0: flat out] [-b packets a call] [-c TCP connections] [-x first part of names]\n"
-    "  [-g equal datagrams cut from one send] [-w (TCP: wait until the server closes)]\n");
+    "  [-g equal datagrams cut from one send] [-w (TCP: wait until the server closes)]\n"
+    "  [-l seconds that it may be behind the rate and catch up]\n");
   exit(2);
 }
 
 static struct options read_options(int count, char **words) {
   struct options o = {.host = "127.0.0.1", .prefix = "bench", .batch = 32, .connections = 1,
-                      .lines = 1000000, .names = 1000};
+                      .lines = 1000000, .names = 1000, .late = LATE_MOST};
   int letter;
-  while ((letter = getopt(count, words, "H:p:P:f:n:d:z:k:mtr:b:c:x:wg:")) != -1) switch (letter) {
+  while ((letter = getopt(count, words, "H:p:P:f:n:d:z:k:mtr:b:c:x:wg:l:")) != -1) switch (letter) {
     case 'H': o.host = optarg; break;
     case 'p': o.port = atoi(optarg); break;
     case 'P': o.tcp = !strcmp(optarg, "tcp"); break;
@@ -83,6 +85,7 @@ static struct options read_options(int count, char **words) {
     case 'x': o.prefix = optarg; break;
     case 'w': o.wait = 1; break;
     case 'g': o.segments = atoi(optarg); break;
+    case 'l': o.late = atof(optarg); break;
     default: usage();
   }
   if (!o.port || o.lines < 1 || o.names < 1 || o.connections < 1) usage();
@@ -192,13 +195,14 @@ static struct sent send_datagrams(const struct options *o, struct load *l, const
   struct iovec *parts = calloc(o->batch, sizeof *parts);
   struct sent s = {0};
   long at = 0;
-  double began = now(), paced = began;
+  double began = now(), paced = began, next = began;
   while (s.lines < o->lines && (!o->seconds || now() < began + o->seconds)) {
     long quota = o->lines - s.lines;
     if (o->rate > 0) {
       double late = now() - paced - s.lines / o->rate;
-      if (late <= 0) continue;
-      if (late > LATE_MOST) { paced += late - LATE_MOST; late = LATE_MOST; }
+      if (late <= 0 || now() < next) continue;
+      next = now();
+      if (late > o->late) { paced += late - o->late; late = o->late; }
       long due = (long)(late * o->rate);
       if (due <= 0) continue;
       if (due < quota) quota = due;
@@ -207,6 +211,7 @@ static struct sent send_datagrams(const struct options *o, struct load *l, const
     if (done < 0 && (!passes(errno) || ++errors > 1000)) fail("sendmmsg");
     for (int i = 0; i < done; i++) {
       struct packet *p = &l->packets[at];
+      if (o->late > LATE_MOST) next += p->lines / (2 * o->rate);
       s.lines += p->lines; s.packets += o->segments ? o->segments : 1;
       for (int k = 0; k < KINDS; k++) s.of[k] += p->of[k];
       if (++at == l->count) at = 0;
