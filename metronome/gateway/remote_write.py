@@ -29,9 +29,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred, FirstError, gatherResults, inlineCallbacks, succeed
+from twisted.internet.defer import Deferred, DeferredLock, FirstError, gatherResults, inlineCallbacks, succeed
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import Cooperator
+from twisted.internet.task import Cooperator, LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -163,6 +163,11 @@ class RemoteWrite:
         self._period = 0
         self._started = 0.0
         self._image_at = float("-inf")
+        self._image_of = -1
+        """What was done when it was written."""
+        self._turn = DeferredLock()
+        self._rest = LoopingCall(self._write_rest)
+        self._rest.clock = clock
         self._writing: Deferred[Any] = succeed(None)
         telemetry.gauge("metronome_remote_write_series", lambda: self.series, destination=name)
         telemetry.gauge("metronome_remote_write_lag_seconds", lambda: self.lag, destination=name)
@@ -210,6 +215,8 @@ class RemoteWrite:
         if state is None:
             self._write_image()
         self.consumer.start()
+        rest = self._rest.start(TOTALS_INTERVAL / 10, now=False)
+        rest.addErrback(lambda failure: self.log.failure("{name}: its file", failure, name=self._name))
         if self._own is not None:
             self._own.waits = self._must_catch_up
             self._own.start()
@@ -218,6 +225,8 @@ class RemoteWrite:
         """Give up what is under way; end all series if the receiver has everything."""
         if self._own is not None:
             self._own.stop()
+        if self._rest.running:
+            self._rest.stop()
         self._sender.stop()
         done: Deferred[Any] = self.consumer.stop()
         done.addCallback(lambda _: self._goodbye())
@@ -228,7 +237,8 @@ class RemoteWrite:
     # --- the consumer --------------------------------------------------------------------
 
     def _work(self, batch: Batch) -> Deferred[int | None]:
-        done: Deferred[Any] = self._cooperator.cooperate(self._steps(batch)).whenDone()
+        steps = self._steps(batch)
+        done: Deferred[Any] = self._turn.run(lambda: self._cooperator.cooperate(steps).whenDone())
         return done.addCallback(lambda _: self._safe)
 
     def _steps(self, batch: Batch) -> Iterator[Deferred[Any] | None]:
@@ -415,9 +425,19 @@ class RemoteWrite:
 
     # --- files ---------------------------------------------------------------------------
 
+    def _write_rest(self) -> None:
+        """When nothing comes any more, what came last is in the image too.  A full journal takes nothing,
+        and would stay full if the cursor waited for the next mark.  While marks come, one of them is the
+        better moment."""
+        old = self._clock.seconds() - self._image_at >= 2 * TOTALS_INTERVAL
+        if self._turn.locked or self._image_of == self._done or not (old or self._journal.unavailable()):
+            return
+        name = self.consumer.name
+        self._write_image().addCallback(lambda _: self._journal.move(name, self._safe))
+
     def _write_image(self) -> Deferred[Any]:
         """Have the totals written as they are now; the cursor may follow once they are."""
-        self._image_at = self._clock.seconds()
+        self._image_at, self._image_of = self._clock.seconds(), self._done
         streams = self._streams
         state = image.State(
             self._journal.identity,

@@ -574,3 +574,19 @@ def test_the_same_as_the_page(tmp_path: Path, rules: str) -> None:
         for labels, values in world.receiver.samples.items()
     }
     assert sent == shown
+
+
+def test_the_cursor_follows_though_nothing_comes(world: World) -> None:
+    """A full journal takes no mark, and gets room only if the cursor goes on without one."""
+    name = world.output.consumer.name
+    begin = world.kit.journal.cursor(name)
+    stamp = world.send("hits:1|c\nload:1|g")
+    assert world.kit.journal.cursor(name) == begin
+    world.kit.wait(world.kit.flusher.stop())
+    for _ in range(2):
+        world.kit.clock.advance(TOTALS_INTERVAL)
+        world.kit.settle()
+    assert world.kit.journal.cursor(name) > begin
+    world.again()
+    assert world.send("hits:4|c") > stamp
+    assert [value for _, value in world.values("hits_total")] == [0, 1, 5]
