@@ -16,6 +16,9 @@ from metronome import offline
 from metronome.config import load
 from metronome.errors import ConfigError, StoreUnavailable
 
+# Whoever starts tests in the background may have had them ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def interrupted(reactor):
     reactor.callWhenRunning(os.kill, os.getpid(), signal.SIGINT)
     return Deferred()
@@ -46,5 +49,5 @@ def test_work_is_done_and_its_end_is_told(work: str, said: str, tmp_path) -> Non
     """A result is returned; what failed is raised; a signal is an interrupt."""
     script = SCRIPT.format(work=work)
     command = [sys.executable, "-c", script, str(tmp_path / "x.duckdb")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == said, done.stderr
