@@ -211,7 +211,8 @@ def test_a_certificate_that_is_not_trusted_stops_writing_only(clusters: Clusters
             with FaultyProxy(server.port, bad, port):
                 gateway.start()
                 assert gateway.request("/tick", b'{"id": "a"}')[0] == 204
-                ready = eventually(lambda: gateway.get("/ready"), lambda told: told["state"] == "degraded")
+                ready = eventually(lambda: gateway.get("/ready"), lambda told: "certificate" in str(told))
+                assert ready["state"] == "degraded", ready
                 assert any("certificate" in reason for reason in ready["reasons"]), ready
                 assert metrics(gateway)["metronome_waiting"] == 1
             with FaultyProxy(server.port, good, port):
