@@ -121,7 +121,10 @@ def differences(gateway: RunningGateway, exporter: RunningExporter) -> list[str]
     """What is different on the two pages in the end."""
 
     def ask() -> list[str]:
-        return alike(samples(gateway.request("/metrics")[2].decode()), samples(exporter.page()))
+        theirs = samples(exporter.page())
+        if not theirs:
+            return ["nothing is there yet"]
+        return alike(samples(gateway.request("/metrics")[2].decode()), theirs)
 
     return eventually(ask, lambda said: not said, seconds=15)
 
